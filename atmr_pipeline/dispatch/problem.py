@@ -1,6 +1,9 @@
 """A day to be dispatched: who drives, what is booked, how long everything takes."""
 
+import re
 from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -44,10 +47,14 @@ class DayProblem:
     absences : tuple of (driver index, from_min, to_min)
         A booking whose service overlaps an absence of its driver is forbidden to that driver.
 
+    Every driver listed is on duty and counts in the load gap, also with no booking. Arrays may be given as anything
+    that numpy reads; they are kept as float64 or bool.
+
     Raises
     ------
     InvalidProblemError
-        Duplicate ids, wrong shapes, NaN or negative travel, times outside 0 to 2880, a shift that ends before it starts.
+        Duplicate ids, wrong shapes, NaN or negative travel, times outside 0 to 2880, a shift or an absence that ends
+        before it starts, an absence of nobody.
     """
 
     driver_ids: tuple[str, ...]
@@ -89,11 +96,18 @@ class DayProblem:
                 self._check_array(name, shape)
         if np.any(self.shift_end_min < self.shift_start_min):
             raise InvalidProblemError("a shift ends before it starts")
+        for driver, from_min, to_min in self.absences:
+            if not 0 <= driver < drivers or not 0 <= from_min <= to_min:
+                raise InvalidProblemError("an absence names no driver of the day or ends before it starts")
 
     def _check_array(self, name: str, shape: tuple[int, ...]) -> None:
-        value = getattr(self, name)
-        if value is None:
+        if getattr(self, name) is None:
             return
+        try:
+            value = np.asarray(getattr(self, name), dtype=bool if name.startswith("is_") else np.float64)
+        except (TypeError, ValueError):
+            raise InvalidProblemError(f"{name} is not an array of numbers") from None
+        object.__setattr__(self, name, value)
         if value.shape != shape:
             raise InvalidProblemError(f"{name} has shape {value.shape}, expected {shape}")
         if value.dtype == np.bool_:
@@ -113,23 +127,24 @@ class DayProblem:
         """Number of bookings B."""
         return len(self.booking_ids)
 
-    @property
+    @cached_property
     def service_order(self) -> npt.NDArray[np.int64]:
         """Booking indices in the order in which a driver serves them: by scheduled time, then id."""
-        keys = np.array([_natural(identifier) for identifier in self.booking_ids], dtype=object)
-        order = sorted(range(self.n_bookings), key=lambda index: (self.scheduled_min[index], keys[index]))
-        return np.array(order, dtype=np.int64)
+        keys = list(zip(self.scheduled_min.tolist(), map(_natural, self.booking_ids), strict=True))
+        order = np.array(sorted(range(self.n_bookings), key=keys.__getitem__), dtype=np.int64)
+        order.flags.writeable = False
+        return order
 
     @property
     def ready(self) -> FloatArray:
         """Earliest service start of each booking, (B,)."""
         return self.scheduled_min if self.ready_min is None else self.ready_min
 
-    def realised(self, **arrays: FloatArray) -> "DayProblem":
+    def realised(self, **arrays: Any) -> "DayProblem":
         """The same day with other travel, service or ready times: how a random draw is executed."""
         return replace(self, **arrays)
 
 
-def _natural(identifier: str) -> tuple[int, float, str]:
+def _natural(identifier: str) -> tuple[int, int, str]:
     # "9" before "10": numeric ids are ordered as numbers, others as text after them.
-    return (0, float(identifier), "") if identifier.isascii() and identifier.isdigit() else (1, 0.0, identifier)
+    return (0, int(identifier), identifier) if re.fullmatch(r"-?[0-9]+", identifier) else (1, 0, identifier)

@@ -46,14 +46,20 @@ BOOKINGS = _schema(
         "booking_id": _column("int64", "key in the operations database"),
         "company_id": _column("int64", "company that transports"),
         "service_day": _column(LOCAL, "local calendar day of the scheduled pickup, midnight; the partition"),
-        "patient_key": _column("str", "keyed hash of the patient, 32 hex digits; NULL if the source names nobody", nullable=True),
+        "patient_key": _column(
+            "str", "keyed hash of the patient, 32 hex digits; NULL if the source names nobody", nullable=True
+        ),
         "driver_id": _column("Int64", "driver named on the booking; NULL if none", nullable=True),
         "leg": _column("str", "outbound (to the appointment) or return (home)", isin=Leg),
         "is_round_trip": _column("bool", "part of a round trip (aller/retour)"),
         "parent_booking_id": _column("Int64", "the outbound booking of a return leg", nullable=True),
         "status": _column("str", "life of the booking", isin=BookingStatus),
-        "scheduled_local": _column(LOCAL, "scheduled pickup, Europe/Zurich wall clock as the source holds it", nullable=True),
-        "scheduled_at": _column(UTC, "scheduled pickup instant; NULL where the wall clock never showed that time", nullable=True),
+        "scheduled_local": _column(
+            LOCAL, "scheduled pickup, Europe/Zurich wall clock as the source holds it", nullable=True
+        ),
+        "scheduled_at": _column(
+            UTC, "scheduled pickup instant; NULL where the wall clock never showed that time", nullable=True
+        ),
         "scheduled_status": _column("str", "how scheduled_at was derived", isin=WallClockStatus),
         "time_confirmed": _column("boolean", "the time is confirmed with the patient; NULL if not said", nullable=True),
         "is_urgent": _column("bool", "urgent transport"),
@@ -77,7 +83,9 @@ DRIVERS = _schema(
     {
         "driver_id": _column("int64", "key in the operations database"),
         "company_id": _column("int64", "employer"),
-        "initials": _column("str", "initials without dots, upper case, e.g. AB; NULL if the name is missing", nullable=True),
+        "initials": _column(
+            "str", "initials without dots, upper case, e.g. AB; NULL if the name is missing", nullable=True
+        ),
         "driver_type": _column("str", "REGULAR is preferred, EMERGENCY the last resort", isin=DriverType),
         "is_active": _column("bool", "employed now"),
         "is_available": _column("bool", "available now"),
@@ -154,8 +162,12 @@ WORKBOOK_COURSES = _schema(
         "scheduled_at": _column(UTC, "scheduled pickup instant", nullable=True),
         "scheduled_status": _column("str", "how scheduled_at was derived", isin=WallClockStatus),
         "patient_key": _column("str", "keyed hash of the patient; NULL if blank", nullable=True),
-        "driver_initials": _column("str", "initials as written, without dots, upper case; NULL if blank", nullable=True),
-        "driver_id": _column("Int64", "driver; NULL if the initials are blank, unknown or shared by several drivers", nullable=True),
+        "driver_initials": _column(
+            "str", "initials as written, without dots, upper case; NULL if blank", nullable=True
+        ),
+        "driver_id": _column(
+            "Int64", "driver; NULL if the initials are blank, unknown or shared by several drivers", nullable=True
+        ),
         "pickup_address_key": _column("str", "key of the pickup address in the private address table"),
         "dropoff_address_key": _column("str", "key of the drop-off address in the private address table"),
         "set_aside_reason": _column("str", "why the leg cannot be used yet (code); NULL if usable", nullable=True),
@@ -218,12 +230,16 @@ HISTORICAL_DISPATCHES = _schema(
         "drivers_on_duty": _column("Int64", "drivers on duty; NULL where the source has no shifts", nullable=True),
         "unknown_driver": _column("int64", "bookings whose driver is not known"),
         "loads_json": _column("str", "bookings per driver id, JSON object, on-duty drivers with 0 included"),
-        "load_gap": _column("Int64", "max - min bookings per on-duty driver; NULL if a driver is unknown", nullable=True),
+        "load_gap": _column(
+            "Int64", "max - min bookings per on-duty driver; NULL if a driver is unknown", nullable=True
+        ),
         "distance_km": _column("float64", "loaded km; NULL if any leg's distance is unknown", nullable=True),
         "unknown_distance": _column("int64", "legs whose distance is not known"),
         "late": _column("Int64", "pickups more than 5 min late; NULL where no actual time is known", nullable=True),
         "measured_pickups": _column("int64", "bookings whose actual pickup is known"),
-        "quality_score": _column("float64", "100 - 10 load_gap - 0.5 distance_km - 5 late; NULL if a part is", nullable=True),
+        "quality_score": _column(
+            "float64", "100 - 10 load_gap - 0.5 distance_km - 5 late; NULL if a part is", nullable=True
+        ),
     },
 )
 
@@ -308,8 +324,8 @@ def conform(frame: pd.DataFrame, schema: pa.DataFrameSchema) -> pd.DataFrame:
     result = pd.DataFrame(index=range(len(frame)))
     for name, column in schema.columns.items():
         try:
-            result[name] = frame[name].reset_index(drop=True).astype(column_dtype(column))
-        except (TypeError, ValueError):
+            result[name] = _cast(frame[name].reset_index(drop=True), column_dtype(column))
+        except (TypeError, ValueError, OverflowError):
             raise TableContractError(
                 f"table {schema.name}: column {name} cannot be read as {column_dtype(column)}"
             ) from None
@@ -321,6 +337,20 @@ def conform(frame: pd.DataFrame, schema: pa.DataFrameSchema) -> pd.DataFrame:
         raise TableContractError(f"table {schema.name}: " + "; ".join(parts)) from None
     return result
 
+
+def _cast(values: pd.Series, dtype: Any) -> pd.Series:
+    # pandas casts some values without a word: NULL to True or False, 1.5 to 1, "no" to True, 5 to 1970-01-01, the key 1
+    # beside a NULL to "1.0". Each would be a silent default, so each is refused here.
+    if dtype in ("bool", "int64"):
+        whole = values.astype("boolean" if dtype == "bool" else "Int64")
+        if whole.isna().any():
+            raise ValueError("NULL in a column that has none")
+        return whole.astype(dtype)
+    if dtype == "str" or dtype.startswith("datetime64"):
+        is_number = pd.api.types.is_float_dtype(values) if dtype == "str" else pd.api.types.is_numeric_dtype(values)
+        if is_number and values.notna().any():
+            raise TypeError(f"numbers where {dtype} is expected")
+    return values.astype(dtype)
 
 
 def column_dtype(column: pa.Column) -> str:

@@ -25,7 +25,7 @@ def to_utc(local: pd.Series, timezone: str = LOCAL_TIMEZONE) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``scheduled_at`` (UTC, microseconds) and ``scheduled_status`` (a :class:`WallClockStatus`), on ``local``'s index.
+        ``scheduled_at`` (UTC, microseconds) and ``scheduled_status`` (:class:`WallClockStatus`), on ``local``'s index.
     """
     naive = pd.to_datetime(local).astype("datetime64[us]")
     earlier = naive.dt.tz_localize(timezone, ambiguous=np.ones(len(naive), dtype=bool), nonexistent="NaT")

@@ -1,0 +1,1 @@
+"""What may become the champion, who said so, and how to go back."""

@@ -1,0 +1,29 @@
+"""Excel workbooks to legs: nothing lost, nothing invented, every row accounted for."""
+
+from atmr_pipeline.sources.workbooks.cells import Sheet, read_cells
+from atmr_pipeline.sources.workbooks.check import check_workbook
+from atmr_pipeline.sources.workbooks.limits import WorkbookLimits
+from atmr_pipeline.sources.workbooks.parse import (
+    ParsedInbox,
+    ParsedWorkbook,
+    RowCounts,
+    parse_inbox,
+    parse_workbook,
+)
+from atmr_pipeline.sources.workbooks.reasons import REASONS, WorkbookError
+from atmr_pipeline.sources.workbooks.review import write_review_workbook
+
+__all__ = [
+    "REASONS",
+    "ParsedInbox",
+    "ParsedWorkbook",
+    "RowCounts",
+    "Sheet",
+    "WorkbookError",
+    "WorkbookLimits",
+    "check_workbook",
+    "parse_inbox",
+    "parse_workbook",
+    "read_cells",
+    "write_review_workbook",
+]

@@ -1,0 +1,239 @@
+"""Dispatch policy: the days as problems, the challenger, and its plans against every baseline on held-out days."""
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+
+from atmr_pipeline.assets.common import MACHINE_LEARNING, check_result, counts_table, frame_markdown, picture, rows
+from atmr_pipeline.assets.delay_model import training_fingerprint
+from atmr_pipeline.resources.workspace import Workspace
+
+GROUP = "dispatch_policy"
+BASELINES = ("nearest", "least_loaded", "greedy", "local_search")
+
+
+@dg.asset(
+    group_name=GROUP,
+    owners=MACHINE_LEARNING,
+    kinds={"parquet"},
+    description="Past days as dispatch problems, in time order: the last ones are held out and never trained on.",
+)
+def dispatch_days(
+    workspace: Workspace,
+    bookings: pd.DataFrame,
+    assignments: pd.DataFrame,
+    drivers: pd.DataFrame,
+    driver_shifts: pd.DataFrame,
+) -> dg.MaterializeResult:
+    past = past_bookings(bookings, assignments)
+    days, set_aside = build_days(workspace, past, assignments, drivers, driver_shifts)
+    frame = pd.DataFrame(
+        [
+            {
+                "company_id": day.company_id,
+                "service_day": pd.Timestamp(day.service_day),
+                "bookings": day.problem.n_bookings,
+                "drivers": day.problem.n_drivers,
+                "travel_source": day.travel_source,
+            }
+            for day in days
+        ],
+        columns=["company_id", "service_day", "bookings", "drivers", "travel_source"],
+    ).sort_values(["service_day", "company_id"], ignore_index=True)
+    held_out = sorted(frame["service_day"].unique())[-workspace.settings.policy_holdout_days :]
+    frame["split"] = frame["service_day"].isin(held_out).map({True: "holdout", False: "train"})
+    return dg.MaterializeResult(
+        value=frame,
+        metadata=rows(
+            frame,
+            split=counts_table("split", frame["split"].value_counts().to_dict()),
+            set_aside=counts_table("reason", set_aside),
+        ),
+    )
+
+
+def past_bookings(bookings: pd.DataFrame, assignments: pd.DataFrame) -> pd.DataFrame:
+    """Bookings of the days on which something has already happened: a coming day is planned, not learned from."""
+    happened = assignments[assignments["actual_pickup_at"].notna()]["service_day"].unique()
+    return bookings[bookings["service_day"].isin(happened)]
+
+
+def build_days(
+    workspace: Workspace,
+    bookings: pd.DataFrame,
+    assignments: pd.DataFrame,
+    drivers: pd.DataFrame,
+    driver_shifts: pd.DataFrame,
+) -> tuple[list[Any], dict[str, int]]:
+    """Dispatch problems of the given bookings' days, with what was set aside and why."""
+    from atmr_pipeline.dispatch.days import problems_from_history
+    from atmr_pipeline.sources.travel import HaversineTravel
+
+    travel = HaversineTravel(detour=workspace.settings.travel_detour)
+    return problems_from_history(bookings, drivers, driver_shifts, travel, assignments=assignments)
+
+
+@dg.multi_asset(
+    name="train_dispatch_policy",
+    group_name=GROUP,
+    outs={
+        "dispatch_policy": dg.AssetOut(
+            description="The challenger: a Q-network that plans days of any size, registered by its content.",
+            owners=MACHINE_LEARNING,
+            kinds={"torch"},
+        ),
+        "dispatch_evaluation": dg.AssetOut(
+            description="One row a held-out day and method: cost, load gap, lateness, empty distance.",
+            owners=MACHINE_LEARNING,
+            kinds={"parquet"},
+        ),
+    },
+    internal_asset_deps={
+        "dispatch_policy": {
+            dg.AssetKey(name)
+            for name in ("dispatch_days", "bookings", "assignments", "drivers", "driver_shifts")
+        },
+        "dispatch_evaluation": {dg.AssetKey("dispatch_policy")},
+    },
+)
+def dispatch_policies(
+    context: dg.AssetExecutionContext,
+    workspace: Workspace,
+    dispatch_days: pd.DataFrame,
+    bookings: pd.DataFrame,
+    assignments: pd.DataFrame,
+    drivers: pd.DataFrame,
+    driver_shifts: pd.DataFrame,
+) -> Iterator[dg.Output[Any]]:
+    from atmr_pipeline.models.policy import DispatchPolicy, DqnSettings, train
+    from atmr_pipeline.models.policy.learner import days_sha256
+
+    settings = workspace.settings
+    days, _ = build_days(workspace, past_bookings(bookings, assignments), assignments, drivers, driver_shifts)
+    holdout_start = dispatch_days.loc[dispatch_days["split"] == "holdout", "service_day"].min()
+    training = [day.problem for day in days if pd.Timestamp(day.service_day) < holdout_start]
+    holdout = [day for day in days if pd.Timestamp(day.service_day) >= holdout_start]
+    dqn = DqnSettings(
+        seed=settings.seed, gradient_steps=settings.policy_gradient_steps, min_days=settings.policy_minimum_days
+    )
+    fingerprint = training_fingerprint(
+        {"train": days_sha256(training), "holdout": days_sha256([d.problem for d in holdout]), "settings": asdict(dqn)}
+    )
+    if (kept := _kept(workspace, fingerprint)) is not None:
+        context.log.info(f"same days and settings: version {kept['version_id']} is reused")
+        yield dg.Output(kept, "dispatch_policy", metadata={"version": kept["version_id"], "reused": True})
+        table = workspace.tables.read("dispatch_evaluation")
+        yield dg.Output(table, "dispatch_evaluation", metadata={"reused": True, **_figures(table)})
+        return
+    trained = train(training, dqn, on_progress=lambda point: context.log.debug(str(point)))
+    policy = DispatchPolicy.from_training(trained)
+    table = _evaluate(policy, holdout)
+    with tempfile.TemporaryDirectory() as folder:
+        metrics = _mean_costs(table)
+        manifest = policy.save(Path(folder), metrics=metrics)
+        version = workspace.registry.register(
+            "policy", Path(folder), manifest, training_fingerprint=fingerprint, metrics=metrics
+        )
+    record = {"version_id": version, "fingerprint": fingerprint, "mean_cost": metrics, "training_days": len(training)}
+    yield dg.Output(
+        record,
+        "dispatch_policy",
+        metadata={"version": version, "reused": False, "training_days": len(training), **_curve(trained)},
+    )
+    yield dg.Output(
+        table, "dispatch_evaluation", metadata={"dagster/row_count": len(table), **_figures(table), **_pictures(table)}
+    )
+
+
+def _kept(workspace: Workspace, fingerprint: str) -> dict[str, Any] | None:
+    if not all(workspace.tables.has(name) for name in ("dispatch_policy", "dispatch_evaluation")):
+        return None
+    record: dict[str, Any] = workspace.tables.read_value("dispatch_policy")
+    known = workspace.registry.find_by_fingerprint("policy", fingerprint)
+    return record if known is not None and record.get("fingerprint") == fingerprint else None
+
+
+def _evaluate(policy: Any, holdout: list[Any]) -> pd.DataFrame:
+    from atmr_pipeline.dispatch.planners import plan
+    from atmr_pipeline.models.policy.evaluate import evaluate_policies
+
+    planners = {"policy": policy.plan}
+    for method in BASELINES:
+        planners[method] = lambda problem, method=method: plan(problem, method, weights=policy.weights).assignment
+    return evaluate_policies(holdout, planners, policy.weights)
+
+
+def _mean_costs(table: pd.DataFrame) -> dict[str, float]:
+    return {str(method): float(cost) for method, cost in table.groupby("method")["cost"].mean().items()}
+
+
+def _figures(table: pd.DataFrame) -> dict[str, Any]:
+    summary = (
+        table.groupby("method")
+        .agg(
+            days=("cost", "size"),
+            cost=("cost", "mean"),
+            load_gap=("load_gap", "mean"),
+            gap_at_most_1=("load_gap", lambda gaps: float((gaps <= 1).mean())),
+            deadhead_km=("deadhead_km", "mean"),
+            late=("late", "mean"),
+            lost=("lost", "sum"),
+        )
+        .sort_values("cost")
+        .reset_index()
+    )
+    return {"figures": frame_markdown(summary)}
+
+
+def _curve(trained: Any) -> dict[str, Any]:
+    from atmr_pipeline.models.policy import pictures
+
+    return {"learning_curve": picture(pictures.learning_curve(trained.curve), "learning curve")}
+
+
+def _pictures(table: pd.DataFrame) -> dict[str, Any]:
+    from atmr_pipeline.dispatch.pictures import load_gap_histogram
+    from atmr_pipeline.models.policy import pictures
+
+    gaps = {method: part["load_gap"].to_numpy() for method, part in table.groupby("method")}
+    return {
+        "load_gap": picture(load_gap_histogram(gaps["greedy"], gaps["policy"]), "load gap before and after"),
+        "cost_by_method": picture(pictures.cost_by_method(table), "cost by method"),
+    }
+
+
+@dg.asset_check(asset=dispatch_days, blocking=True, description="Enough days, and a share of bookings that is usable.")
+def dispatch_days_enough(workspace: Workspace, dispatch_days: pd.DataFrame) -> dg.AssetCheckResult:
+    training = int((dispatch_days["split"] == "train").sum())
+    needed = workspace.settings.policy_minimum_days
+    return check_result(
+        training >= needed, f"needs {needed} training days, has {training}", training=training, needed=needed
+    )
+
+
+@dg.asset_check(asset="dispatch_policy", blocking=True, description="The registered files load again and plan alike.")
+def dispatch_policy_reloads(workspace: Workspace) -> dg.AssetCheckResult:
+    from atmr_pipeline.models.policy import DispatchPolicy
+
+    record = workspace.tables.read_value("dispatch_policy")
+    policy = DispatchPolicy.load(workspace.registry.path(record["version_id"]))
+    return check_result(True, f"version {record['version_id']} is intact: {policy.network.n_parameters():,} parameters")
+
+
+@dg.asset_check(
+    asset="dispatch_evaluation", description="Whether learning beats the strongest heuristic. Shown, never hidden."
+)
+def policy_against_local_search(workspace: Workspace) -> dg.AssetCheckResult:
+    means = _mean_costs(workspace.tables.read("dispatch_evaluation"))
+    gap_pct = 100.0 * (means["policy"] / means["local_search"] - 1.0)
+    return check_result(
+        gap_pct <= 0.0,
+        f"the policy costs {gap_pct:+.1f} % against greedy + local search on the held-out days",
+        blocking=False,
+        gap_pct=gap_pct,
+    )

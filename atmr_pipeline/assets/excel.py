@@ -1,0 +1,204 @@
+"""Workbooks: every row becomes legs, or is set aside with a reason that a clerk can act on."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pandas as pd
+
+from atmr_pipeline.assets.common import OPERATIONS, check_result, counts_table, rows, table_metadata
+from atmr_pipeline.resources.workspace import Workspace
+from atmr_pipeline.sensors.workbooks import workbooks_in
+
+GROUP = "excel"
+ADDRESSES = "workbook_addresses"
+
+
+def _out(name: str, description: str) -> dg.AssetOut:
+    return dg.AssetOut(
+        description=description, owners=OPERATIONS, kinds={"excel", "parquet"}, metadata=table_metadata(name)
+    )
+
+
+@dg.multi_asset(
+    name="read_workbooks",
+    group_name=GROUP,
+    outs={
+        "workbook_courses": _out("workbook_courses", "Legs of every workbook in the inbox; an A/R row gives two."),
+        "quarantined_courses": _out("quarantined_courses", "Rows that could not become legs, each with its reason."),
+    },
+    pool="state",
+)
+def workbooks(
+    context: dg.AssetExecutionContext, workspace: Workspace, drivers: pd.DataFrame
+) -> Iterator[dg.Output[pd.DataFrame]]:
+    from atmr_pipeline.sources.workbooks import parse_inbox
+
+    paths = workbooks_in(workspace.settings.inbox_dir)
+    parsed = parse_inbox(paths, hash_key=workspace.settings.hash_key_bytes, driver_ids=driver_ids(drivers))
+    # Addresses as written are needed to geocode and to review; they stay in the private tables.
+    workspace.private_tables.write(ADDRESSES, parsed.addresses)
+    workspace.private_tables.write("quarantined_rows", parsed.raw_quarantined)
+    account = {
+        "rows": parsed.counts.to_dict(),
+        "files": len(paths),
+        "unknown_initials": parsed.unknown_initials,
+    }
+    workspace.tables.write_value("workbook_account", account)
+    _record_files(workspace, parsed)
+    yield dg.Output(
+        parsed.courses,
+        "workbook_courses",
+        metadata=rows(
+            parsed.courses,
+            files=len(paths),
+            source_rows=counts_table("rows", parsed.counts.to_dict()),
+            unknown_initials=counts_table("initials", parsed.unknown_initials),
+        ),
+    )
+    reasons = parsed.quarantined["reason"].value_counts().to_dict()
+    yield dg.Output(
+        parsed.quarantined,
+        "quarantined_courses",
+        metadata=rows(parsed.quarantined, reasons=counts_table("reason", reasons)),
+    )
+
+
+def driver_ids(drivers: pd.DataFrame) -> dict[str, int]:
+    """Initials that name exactly one driver; shared initials name nobody."""
+    named = drivers.dropna(subset=["initials"]).drop_duplicates("initials", keep=False)
+    return {str(row.initials): int(row.driver_id) for row in named.itertuples()}
+
+
+def _record_files(workspace: Workspace, parsed: object) -> None:
+    from atmr_pipeline.state.workbook_files import record_workbook_file
+
+    for file in parsed.files:
+        record_workbook_file(workspace.state, file)
+
+
+@dg.multi_asset(
+    name="geocode_courses",
+    group_name=GROUP,
+    outs={
+        "geocoded_courses": _out("geocoded_courses", "Legs with coordinates, their precision and source; or without."),
+        "address_review": _out("address_review", "Addresses that were written but not placed, for a clerk."),
+    },
+)
+def geocoding(workspace: Workspace, workbook_courses: pd.DataFrame) -> Iterator[dg.Output[pd.DataFrame]]:
+    from atmr_pipeline.sources.geocoding import Gazetteer, geocode_addresses, geocode_courses
+    from atmr_pipeline.sources.travel import HaversineTravel
+
+    gazetteer = Gazetteer.load(workspace.settings.gazetteer)
+    addresses = workspace.private_tables.read(ADDRESSES)
+    answers = geocode_addresses(addresses, gazetteer)
+    travel = HaversineTravel(detour=workspace.settings.travel_detour)
+    courses, review = geocode_courses(workbook_courses, answers, travel)
+    path = _write_review(workspace, addresses, review)
+    account = workspace.tables.read_value("workbook_account")
+    workspace.tables.write_value("workbook_account", {**account, "review_workbook": str(path) if path else None})
+    ends = pd.concat([courses["pickup_precision"], courses["dropoff_precision"]])
+    yield dg.Output(
+        courses,
+        "geocoded_courses",
+        metadata=rows(
+            courses,
+            precision=counts_table("precision", ends.value_counts().to_dict()),
+            set_aside=counts_table("reason", courses["set_aside_reason"].value_counts().to_dict()),
+            gazetteer=dg.MetadataValue.json(gazetteer.info()),
+        ),
+    )
+    yield dg.Output(
+        review,
+        "address_review",
+        metadata=rows(review, review_workbook=dg.MetadataValue.path(path) if path else "nothing to review"),
+    )
+
+
+def _write_review(workspace: Workspace, addresses: pd.DataFrame, review: pd.DataFrame) -> Path | None:
+    from atmr_pipeline.sources.workbooks import write_review_workbook
+
+    raw = workspace.private_tables.read("quarantined_rows")
+    if review.empty and raw.empty:
+        return None
+    path = workspace.settings.root / "private" / "review.xlsx"
+    write_review_workbook(path, raw, review.merge(addresses, on="address_key", how="left"))
+    return path
+
+
+@dg.asset_check(asset="workbook_courses", blocking=True, description="Every source row is accounted for, once.")
+def workbook_rows_accounted(workspace: Workspace) -> dg.AssetCheckResult:
+    counts = workspace.tables.read_value("workbook_account")["rows"]
+    courses = workspace.tables.read("workbook_courses")
+    accepted_rows = len(courses.drop_duplicates(["file_name", "sheet", "row"]))
+    parts = sum(counts[name] for name in ("accepted", "quarantined", "duplicate", "ignored"))
+    return check_result(
+        counts["read"] == parts and counts["accepted"] == accepted_rows,
+        f"{counts['read']:,} rows read = {counts['accepted']:,} accepted + {counts['quarantined']:,} quarantined + "
+        f"{counts['duplicate']:,} duplicate + {counts['ignored']:,} ignored; {accepted_rows:,} rows have legs",
+        **counts,
+    )
+
+
+@dg.asset_check(asset="workbook_courses", description="Driver initials are known; unknown ones are NULL, not guessed.")
+def workbook_drivers_known(workspace: Workspace) -> dg.AssetCheckResult:
+    frame = workspace.tables.read("workbook_courses")
+    unknown = int(frame["driver_id"].isna().sum())
+    return check_result(
+        unknown <= 0.10 * max(len(frame), 1),
+        f"{unknown:,} of {len(frame):,} legs have no known driver",
+        blocking=False,
+        unknown=unknown,
+    )
+
+
+@dg.asset_check(asset="quarantined_courses", description="Few rows are quarantined, and each says why.")
+def quarantined_rows_explained(workspace: Workspace) -> dg.AssetCheckResult:
+    frame = workspace.tables.read("quarantined_courses")
+    counts = workspace.tables.read_value("workbook_account")["rows"]
+    share = len(frame) / max(counts["read"], 1)
+    return check_result(
+        share <= 0.10 and not frame["reason"].isna().any(),
+        f"{len(frame):,} of {counts['read']:,} rows quarantined ({share:.1%}, limit 10 %)",
+        blocking=False,
+        share=share,
+    )
+
+
+@dg.asset_check(
+    asset="geocoded_courses",
+    blocking=True,
+    description="No default point: at most 2 % of courses share coordinates without sharing an address.",
+)
+def no_default_point(workspace: Workspace) -> dg.AssetCheckResult:
+    from atmr_pipeline.monitoring.data_quality import coordinates_share_check
+
+    courses = workspace.tables.read("geocoded_courses")
+    ends = [
+        courses[[f"{end}_lat", f"{end}_lon", f"{end}_address_key", f"{end}_precision"]].set_axis(
+            ["lat", "lon", "address_key", "precision"], axis=1
+        )
+        for end in ("pickup", "dropoff")
+    ]
+    shared = coordinates_share_check(pd.concat(ends, ignore_index=True))
+    return check_result(shared.passed is not False, shared.summary(), **shared.to_dict())
+
+
+@dg.asset_check(asset="geocoded_courses", blocking=True, description="Distances stand exactly where both ends do.")
+def distances_where_known(workspace: Workspace) -> dg.AssetCheckResult:
+    frame = workspace.tables.read("geocoded_courses")
+    placed = frame[["pickup_lat", "pickup_lon", "dropoff_lat", "dropoff_lon"]].notna().all(axis=1)
+    wrong = int((placed != frame["distance_km"].notna()).sum())
+    return check_result(wrong == 0, f"{int(placed.sum()):,} of {len(frame):,} legs have a distance, {wrong} wrongly")
+
+
+@dg.asset_check(asset="address_review", description="Few addresses wait for a clerk.")
+def addresses_to_review(workspace: Workspace) -> dg.AssetCheckResult:
+    review = workspace.tables.read("address_review")
+    total = len(workspace.private_tables.read(ADDRESSES))
+    return check_result(
+        len(review) <= 0.10 * max(total, 1),
+        f"{len(review):,} of {total:,} distinct addresses are not placed",
+        blocking=False,
+        waiting=len(review),
+    )

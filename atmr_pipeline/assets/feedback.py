@@ -1,0 +1,288 @@
+"""Feedback: score and plan the coming days with the champions, then fill in what really happened."""
+
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+
+from atmr_pipeline.assets.common import (
+    MACHINE_LEARNING,
+    OPERATIONS,
+    check_result,
+    counts_table,
+    picture,
+    rows,
+    table_metadata,
+)
+from atmr_pipeline.assets.dispatch_policy import build_days
+from atmr_pipeline.assets.serving import champion
+from atmr_pipeline.domain.tables import DELAY_PREDICTIONS
+from atmr_pipeline.domain.vocabulary import LATE_AFTER_MIN
+from atmr_pipeline.resources.workspace import Workspace
+
+GROUP = "feedback"
+OPEN_ASSIGNMENTS = ("SCHEDULED", "EN_ROUTE_PICKUP", "ARRIVED_PICKUP")
+ALERT_LEVELS = (("impossible", 0.80), ("critical", 0.30), ("high", 0.15))
+"""The company's thresholds on P(late), the most severe first."""
+
+
+def open_assignments(assignments: pd.DataFrame, bookings: pd.DataFrame) -> pd.DataFrame:
+    """Assignments that still lie ahead: not begun, on a day that no measured pickup has passed."""
+    begun = assignments.loc[assignments["actual_pickup_at"].notna(), "service_day"]
+    last_begun = begun.max() if len(begun) else pd.Timestamp.min
+    usable = bookings.loc[bookings["scheduled_at"].notna() & (bookings["status"] != "CANCELED"), "booking_id"]
+    return assignments[
+        assignments["status"].isin(OPEN_ASSIGNMENTS)
+        & assignments["actual_pickup_at"].isna()
+        & assignments["booking_id"].isin(usable)
+        & (assignments["service_day"] >= last_begun)
+    ]
+
+
+@dg.asset(
+    group_name=GROUP,
+    owners=MACHINE_LEARNING,
+    kinds={"parquet", "sql"},
+    metadata=table_metadata("delay_predictions"),
+    deps=["promoted_delay_model"],
+    pool="state",
+    description="The champion's expected delay, 90 % interval and P(late) for each assignment that lies ahead.",
+)
+def delay_predictions(
+    workspace: Workspace,
+    bookings: pd.DataFrame,
+    assignments: pd.DataFrame,
+    drivers: pd.DataFrame,
+    weather_forecast: pd.DataFrame,
+) -> dg.MaterializeResult:
+    from atmr_pipeline.features.delay import delay_features
+    from atmr_pipeline.state.predictions import record_predictions
+
+    served = champion(workspace, "delay")
+    ahead = open_assignments(assignments, bookings).rename(columns={"created_at": "decided_at"})
+    decisions = ahead[["assignment_id", "booking_id", "driver_id", "decided_at"]].reset_index(drop=True)
+    features = delay_features(
+        decisions, bookings=bookings, assignments=assignments, drivers=drivers, weather=weather_forecast
+    )
+    keys = features[["assignment_id"]].merge(ahead, on="assignment_id", how="left", validate="one_to_one")
+    keys = keys.merge(bookings[["booking_id", "company_id"]], on="booking_id", how="left", validate="many_to_one")
+    predicted = served.model.predict(features[list(served.model.feature_names_)]).reset_index(drop=True)
+    frame = pd.concat([keys, predicted], axis=1).assign(model_version=served.version_id)
+    written = record_predictions(workspace.state, frame)
+    table = frame[list(DELAY_PREDICTIONS.columns)]
+    return dg.MaterializeResult(
+        value=table,
+        metadata=rows(
+            table,
+            model_version=served.version_id,
+            served_by_fallback=served.is_fallback,
+            written=written,
+            mean_expected_delay_min=float(predicted["expected_delay_min"].mean()) if len(table) else None,
+        ),
+    )
+
+
+@dg.asset(
+    group_name=GROUP,
+    owners=MACHINE_LEARNING,
+    kinds={"sql"},
+    deps=["delay_predictions"],
+    pool="state",
+    description="What really happened to each scored assignment, filled in once its pickup is known.",
+)
+def prediction_actuals(
+    workspace: Workspace, bookings: pd.DataFrame, assignments: pd.DataFrame
+) -> dg.MaterializeResult:
+    from atmr_pipeline.state.predictions import record_actuals
+
+    done = assignments[assignments["actual_pickup_at"].notna()]
+    joined = done.merge(bookings[["booking_id", "scheduled_at"]], on="booking_id").dropna(subset=["scheduled_at"])
+    known_at = joined["actual_dropoff_at"].fillna(joined["actual_pickup_at"])
+    delay_min = (joined["actual_pickup_at"] - joined["scheduled_at"]).dt.total_seconds() / 60.0
+    actuals = pd.DataFrame(
+        {"assignment_id": joined["assignment_id"], "actual_delay_min": delay_min, "known_at": known_at}
+    )
+    filled = record_actuals(workspace.state, actuals)
+    return dg.MaterializeResult(
+        value={"measured_pickups": len(actuals), "filled": filled},
+        metadata={"measured_pickups": len(actuals), "filled": filled},
+    )
+
+
+@dg.asset(
+    group_name=GROUP,
+    owners=OPERATIONS,
+    kinds={"parquet"},
+    deps=["promoted_dispatch_policy"],
+    description="A plan for each coming day by the champion policy, refused for the heuristic's where a guard breaks.",
+)
+def dispatch_suggestions(
+    workspace: Workspace,
+    bookings: pd.DataFrame,
+    assignments: pd.DataFrame,
+    drivers: pd.DataFrame,
+    driver_shifts: pd.DataFrame,
+) -> dg.MaterializeResult:
+    from atmr_pipeline.dispatch.guards import check_plan
+    from atmr_pipeline.dispatch.planners import plan
+
+    served = champion(workspace, "policy")
+    ahead = open_assignments(assignments, bookings)
+    coming = bookings[bookings["booking_id"].isin(ahead["booking_id"])]
+    days, set_aside = build_days(workspace, coming, assignments, drivers, driver_shifts)
+    parts, served_by = [], {"policy": 0, "local_search": 0}
+    for day in days:
+        assignment = served.model.plan(day.problem)
+        broken = [verdict for verdict in check_plan(day.problem, assignment) if not verdict.passed]
+        method = "local_search" if broken else "policy"
+        if broken:
+            assignment = plan(day.problem, method).assignment
+        served_by[method] += 1
+        parts.append(_suggestion(day, assignment, method, served.version_id, "; ".join(v.name for v in broken)))
+    columns = [
+        "company_id", "service_day", "booking_id", "suggested_driver_id", "method", "model_version", "refused_because",
+    ]  # fmt: skip
+    frame = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+    return dg.MaterializeResult(
+        value=frame,
+        metadata=rows(
+            frame,
+            model_version=served.version_id,
+            days_served_by=counts_table("method", served_by),
+            set_aside=counts_table("reason", set_aside),
+        ),
+    )
+
+
+def _suggestion(day: Any, assignment: Any, method: str, version: str, refused: str) -> pd.DataFrame:
+    ids = [day.problem.driver_ids[index] if index >= 0 else None for index in assignment]
+    return pd.DataFrame(
+        {
+            "company_id": day.company_id,
+            "service_day": pd.Timestamp(day.service_day),
+            "booking_id": [int(identifier) for identifier in day.problem.booking_ids],
+            "suggested_driver_id": pd.array([int(i) if i is not None else None for i in ids], dtype="Int64"),
+            "method": method,
+            "model_version": version,
+            "refused_because": refused or None,
+        }
+    ).astype({"refused_because": "str"})
+
+
+@dg.asset(
+    group_name=GROUP,
+    owners=OPERATIONS,
+    kinds={"sql"},
+    pool="state",
+    description="Assignments ahead whose P(late) passes a threshold: high .15, critical .30, impossible .80.",
+)
+def delay_risk_alerts(workspace: Workspace, delay_predictions: pd.DataFrame) -> dg.MaterializeResult:
+    from atmr_pipeline.state.alerts import record_alerts
+
+    frame = delay_predictions[delay_predictions["p_late"] >= ALERT_LEVELS[-1][1]].copy()
+    frame["level"] = frame["p_late"].map(_level).astype("str")
+    written = record_alerts(workspace.state, frame)
+    counts = {str(level): int(count) for level, count in frame["level"].value_counts().items()}
+    return dg.MaterializeResult(
+        value={"alerts": counts, "new": written, "scored": len(delay_predictions)},
+        metadata={"new": written, "scored": len(delay_predictions), "by_level": counts_table("level", counts)},
+    )
+
+
+def _level(p_late: float) -> str | None:
+    return next((name for name, threshold in ALERT_LEVELS if p_late >= threshold), None)
+
+
+@dg.asset(
+    group_name=GROUP,
+    owners=OPERATIONS,
+    kinds={"parquet"},
+    description="The company's KPIs of each past day, as driven: load gap, on-time rate, completion, distance.",
+)
+def dispatch_kpis(
+    bookings: pd.DataFrame, assignments: pd.DataFrame, historical_dispatches: pd.DataFrame
+) -> dg.MaterializeResult:
+    joined = assignments.merge(bookings[["booking_id", "scheduled_at", "company_id"]], on="booking_id")
+    happened = joined[joined["actual_pickup_at"].notna() & joined["scheduled_at"].notna()]
+    delay_min = (happened["actual_pickup_at"] - happened["scheduled_at"]).dt.total_seconds() / 60.0
+    on_time = (
+        happened.assign(on_time=delay_min <= LATE_AFTER_MIN)
+        .groupby(["company_id", "service_day"])["on_time"]
+        .mean()
+        .rename("on_time_rate")
+    )
+    active = bookings[bookings["status"] != "CANCELED"].groupby(["company_id", "service_day"]).size()
+    measured = happened.groupby(["company_id", "service_day"]).size()
+    completion = (measured / active).rename("completion_rate")
+    past = historical_dispatches[historical_dispatches["source"] == "database"]
+    frame = past[["company_id", "service_day", "bookings", "load_gap", "distance_km", "late", "quality_score"]]
+    frame = frame.merge(on_time.reset_index(), how="inner").merge(completion.reset_index(), how="left")
+    from atmr_pipeline.dispatch.pictures import kpi_series
+
+    means = {
+        "load_gap_at_most_1": float((frame["load_gap"].dropna() <= 1).mean()),
+        "mean_load_gap": float(frame["load_gap"].dropna().astype(float).mean()),
+        "on_time_rate": float(frame["on_time_rate"].mean()),
+        "completion_rate": float(frame["completion_rate"].mean()),
+    }
+    shown = {key: round(value, 3) for key, value in means.items()}
+    return dg.MaterializeResult(
+        value=frame,
+        metadata=rows(frame, means=counts_table("KPI", shown), series=picture(kpi_series(frame), "KPIs by week")),
+    )
+
+
+@dg.asset_check(asset=delay_predictions, blocking=True, description="Every assignment ahead is scored, once.")
+def delay_predictions_complete(
+    workspace: Workspace, delay_predictions: pd.DataFrame
+) -> dg.AssetCheckResult:
+    ahead = open_assignments(workspace.tables.read("assignments"), workspace.tables.read("bookings"))
+    unscored = int((~ahead["assignment_id"].isin(delay_predictions["assignment_id"])).sum())
+    inside = delay_predictions["p_late"].between(0, 1) & (
+        delay_predictions["low_min"] <= delay_predictions["high_min"]
+    )
+    return check_result(
+        unscored == 0 and bool(inside.all()),
+        f"{len(delay_predictions)} scored, {unscored} not scored, {int((~inside).sum())} outside their range",
+        unscored=unscored,
+    )
+
+
+@dg.asset_check(asset=prediction_actuals, description="Every scored assignment whose pickup is known has its actual.")
+def prediction_actuals_complete(workspace: Workspace) -> dg.AssetCheckResult:
+    from datetime import date
+
+    from atmr_pipeline.state.predictions import read_predictions
+
+    scored = read_predictions(workspace.state, date(1970, 1, 1), date(9998, 12, 31))
+    assignments = workspace.tables.read("assignments")
+    known = assignments.loc[assignments["actual_pickup_at"].notna(), "assignment_id"]
+    open_rows = int((scored["assignment_id"].isin(known) & scored["actual_delay_min"].isna()).sum())
+    return check_result(open_rows == 0, f"{len(scored)} scored, {open_rows} lack an actual that is known")
+
+
+@dg.asset_check(asset=dispatch_suggestions, description="How often the policy was refused for the heuristic's plan.")
+def dispatch_suggestions_served(dispatch_suggestions: pd.DataFrame) -> dg.AssetCheckResult:
+    days = dispatch_suggestions.drop_duplicates(["company_id", "service_day"])
+    refused = int((days["method"] != "policy").sum())
+    return check_result(
+        refused <= 0.10 * max(len(days), 1), f"{refused} of {len(days)} days fell back (limit 10 %)", blocking=False
+    )
+
+
+@dg.asset_check(asset=delay_risk_alerts, description="Alerts stay readable: fewer than half of the courses.")
+def delay_risk_alerts_readable(workspace: Workspace) -> dg.AssetCheckResult:
+    value = workspace.tables.read_value("delay_risk_alerts")
+    severe = sum(count for level, count in value["alerts"].items() if level != "high")
+    return check_result(
+        severe <= 0.5 * max(value["scored"], 1),
+        f"{severe} of {value['scored']} coming courses are critical or impossible",
+        blocking=False,
+    )
+
+
+@dg.asset_check(asset=dispatch_kpis, description="Rates are rates, and every past day is there.")
+def dispatch_kpis_in_range(dispatch_kpis: pd.DataFrame) -> dg.AssetCheckResult:
+    rates = dispatch_kpis[["on_time_rate", "completion_rate"]]
+    outside = int(((rates < 0) | (rates > 1)).any(axis=1).sum())
+    return check_result(outside == 0 and len(dispatch_kpis) > 0, f"{len(dispatch_kpis)} days, {outside} out of range")

@@ -1,0 +1,174 @@
+"""Promotion: the gates, one check each, and the alias that moves only when all of them passed."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+
+from atmr_pipeline.assets.common import MACHINE_LEARNING, check_result
+from atmr_pipeline.resources.workspace import Workspace
+
+GROUP = "promotion"
+
+DELAY_GATES = (
+    "enough_rows", "enough_days", "better_than_constant", "not_worse_than_spline_ridge", "not_inferior_to_champion",
+    "coverage", "bias", "brier_not_worse_than_constant", "reload_identical",
+)  # fmt: skip
+POLICY_GATES = (
+    "enough_days", "better_than_greedy", "better_than_least_loaded", "not_inferior_to_champion", "completion",
+    "max_delay", "reload_identical",
+)  # fmt: skip
+
+
+def delay_verdicts(workspace: Workspace) -> list[Any]:
+    """Verdicts on the delay challenger, from the held-out predictions and the champion's on the same rows."""
+    from atmr_pipeline.assets.serving import champion
+    from atmr_pipeline.promotion.gates import delay_gates
+
+    holdout = workspace.tables.read("delay_evaluation")
+    actual = holdout["delay_min"]
+    inside = (actual >= holdout["low_min"]) & (actual <= holdout["high_min"])
+    late = holdout["is_late"].astype(float)
+    frame = pd.DataFrame(
+        {
+            "service_day": holdout["service_day"],
+            "error_challenger_min": holdout["expected_delay_min"] - actual,
+            "abs_error_constant_min": (holdout["constant_median_min"] - actual).abs(),
+            "abs_error_spline_ridge_min": (holdout["spline_ridge_min"] - actual).abs(),
+            "covered_challenger": inside,
+            "brier_challenger": (holdout["p_late"] - late) ** 2,
+            "brier_constant": (holdout["constant_p_late"] - late) ** 2,
+        }
+    )
+    record = workspace.tables.read_value("delay_model")
+    current = workspace.registry.alias("delay", "champion")
+    if current is not None and current.version_id != record["version_id"]:
+        served = champion(workspace, "delay")
+        predicted = served.model.predict(holdout[served.model.feature_names_])["expected_delay_min"]
+        frame["abs_error_champion_min"] = (predicted.to_numpy() - actual.to_numpy()).__abs__()
+    return delay_gates(frame, reload_identical=True)
+
+
+def policy_verdicts(workspace: Workspace) -> list[Any]:
+    """Verdicts on the dispatch challenger, from its held-out days."""
+    from atmr_pipeline.promotion.gates import policy_gates
+
+    table = workspace.tables.read("dispatch_evaluation")
+    wide = table.pivot(index=["company_id", "service_day"], columns="method", values="cost").reset_index()
+    ours = table[table["method"] == "policy"].set_index(["company_id", "service_day"])
+    keyed = ours.loc[list(zip(wide["company_id"], wide["service_day"], strict=True))]
+    frame = pd.DataFrame(
+        {
+            "service_day": wide["service_day"],
+            "cost_challenger": wide["policy"],
+            "cost_greedy": wide["greedy"],
+            "cost_least_loaded": wide["least_loaded"],
+            "cost_local_search": wide["local_search"],
+            "bookings": keyed["bookings"].to_numpy(),
+            "completed": keyed["completed"].to_numpy(),
+            "max_delay_min": keyed["max_delay_min"].to_numpy(),
+        }
+    )
+    return policy_gates(frame, reload_identical=True)
+
+
+def _gates(asset: str, names: tuple[str, ...], judge: Callable[[Workspace], list[Any]]) -> dg.AssetChecksDefinition:
+    specs = [
+        dg.AssetCheckSpec(name, asset=asset, blocking=True, description=f"Gate: {name.replace('_', ' ')}.")
+        for name in names
+    ]
+
+    @dg.multi_asset_check(name=f"{asset}_gates", specs=specs)
+    def gates(workspace: Workspace) -> Iterator[dg.AssetCheckResult]:
+        verdicts = {verdict.name: verdict for verdict in judge(workspace)}
+        for name in names:
+            verdict = verdicts[name]
+            result = check_result(
+                verdict.passed,
+                verdict.detail,
+                blocking=verdict.blocking,
+                value=verdict.value if verdict.value == verdict.value else "unknown",
+                threshold=verdict.threshold,
+                n=verdict.n,
+            )
+            yield replace_check(result, asset, name)
+
+    return gates
+
+
+def replace_check(result: dg.AssetCheckResult, asset: str, name: str) -> dg.AssetCheckResult:
+    """The same verdict under a check's own name, as a check function with several checks must say it."""
+    return result._replace(asset_key=dg.AssetKey(asset), check_name=name)
+
+
+delay_gate_checks = _gates("delay_evaluation", DELAY_GATES, delay_verdicts)
+policy_gate_checks = _gates("dispatch_evaluation", POLICY_GATES, policy_verdicts)
+
+
+def _promote(workspace: Workspace, kind: str, version: str, verdicts: list[Any], run_id: str) -> dict[str, Any]:
+    from atmr_pipeline.promotion.decide import decide
+
+    registry = workspace.registry
+    current = registry.alias(kind, "champion")
+    if current is not None and current.version_id == version:
+        return {"champion": version, "moved": False, "reason": "this version is the champion already"}
+    decision = decide(verdicts)
+    if not decision.promote:
+        registry.refuse(kind, version, decision.reason, decision.as_evidence())
+        from atmr_pipeline.domain.errors import PromotionRefusedError
+
+        raise PromotionRefusedError(f"{kind} {version}: {decision.reason}")
+    registry.promote(
+        kind,
+        version,
+        expected_seq=current.seq if current else 0,
+        actor=f"run:{run_id}",
+        reason=decision.reason,
+        evidence=decision.as_evidence(),
+    )
+    return {"champion": version, "moved": True, "reason": decision.reason}
+
+
+@dg.asset(
+    group_name=GROUP,
+    owners=MACHINE_LEARNING,
+    kinds={"sql"},
+    deps=["delay_evaluation"],
+    pool="promotion",
+    description="The alias `champion` of the delay model, moved by compare-and-swap with an audit row.",
+)
+def promoted_delay_model(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
+    version = workspace.tables.read_value("delay_model")["version_id"]
+    outcome = _promote(workspace, "delay", version, delay_verdicts(workspace), context.run_id)
+    return dg.MaterializeResult(value=outcome, metadata=outcome)
+
+
+@dg.asset(
+    group_name=GROUP,
+    owners=MACHINE_LEARNING,
+    kinds={"sql"},
+    deps=["dispatch_evaluation"],
+    pool="promotion",
+    description="The alias `champion` of the dispatch policy, moved by compare-and-swap with an audit row.",
+)
+def promoted_dispatch_policy(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
+    version = workspace.tables.read_value("dispatch_policy")["version_id"]
+    outcome = _promote(workspace, "policy", version, policy_verdicts(workspace), context.run_id)
+    return dg.MaterializeResult(value=outcome, metadata=outcome)
+
+
+@dg.asset_check(asset=promoted_delay_model, description="The served delay model is intact.")
+def promoted_delay_model_intact(workspace: Workspace) -> dg.AssetCheckResult:
+    return _intact(workspace, "delay")
+
+
+@dg.asset_check(asset=promoted_dispatch_policy, description="The served dispatch policy is intact.")
+def promoted_dispatch_policy_intact(workspace: Workspace) -> dg.AssetCheckResult:
+    return _intact(workspace, "policy")
+
+
+def _intact(workspace: Workspace, kind: str) -> dg.AssetCheckResult:
+    served = workspace.registry.champion_path(kind)
+    return check_result(not served.is_fallback, f"version {served.version_id} is served", version=served.version_id)

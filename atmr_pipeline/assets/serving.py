@@ -1,0 +1,61 @@
+"""The champions as the assets use them: loaded after their hashes were checked."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from atmr_pipeline.domain.errors import AtmrError
+from atmr_pipeline.resources.workspace import Workspace
+
+
+class NoChampionError(AtmrError):
+    """Nothing has been promoted yet, so there is nothing to serve with."""
+
+
+@dataclass(frozen=True)
+class Served:
+    """A loaded champion.
+
+    Parameters
+    ----------
+    version_id : str
+        Its version.
+    model : DelayModel or DispatchPolicy
+        Ready to predict or plan.
+    metrics : dict
+        Its held-out figures at training time.
+    is_fallback : bool
+        The champion's files are damaged and this is the previous version.
+    """
+
+    version_id: str
+    model: Any
+    metrics: dict[str, Any]
+    is_fallback: bool
+
+
+def champion(workspace: Workspace, kind: str) -> Served:
+    """Load the champion of ``delay`` or ``policy``.
+
+    Raises
+    ------
+    NoChampionError
+        If none was promoted yet.
+    ModelIntegrityError
+        If its files and those of the previous version are damaged.
+    """
+    registry = workspace.registry
+    if registry.alias(kind, "champion") is None:
+        raise NoChampionError(f"no {kind} model has been promoted yet: see the gates of the last training run")
+    served = registry.champion_path(kind)
+    version = registry.get(served.version_id)
+    return Served(served.version_id, _load(kind, served.path), dict(version.metrics), served.is_fallback)
+
+
+def _load(kind: str, path: Any) -> Any:
+    if kind == "delay":
+        from atmr_pipeline.models.delay import DelayModel
+
+        return DelayModel.load(path)
+    from atmr_pipeline.models.policy import DispatchPolicy
+
+    return DispatchPolicy.load(path)

@@ -1,0 +1,219 @@
+"""The ``atmr`` command. Exit codes: 0 done, 1 the pipeline refused or failed (one clear line), 2 wrong use."""
+
+import json
+import os
+import sys
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from atmr_pipeline.domain.errors import AtmrError, SettingsError
+from atmr_pipeline.settings import Settings, load_settings
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+demo_app = typer.Typer(no_args_is_help=True, help="The demo company: a fictional transporter with known truth.")
+excel_app = typer.Typer(no_args_is_help=True, help="Workbooks.")
+dispatch_app = typer.Typer(no_args_is_help=True, help="Plans for a day.")
+app.add_typer(demo_app, name="demo")
+app.add_typer(excel_app, name="excel")
+app.add_typer(dispatch_app, name="dispatch")
+
+out = Console()
+err = Console(stderr=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object")]
+Kind = Annotated[str, typer.Argument(help="delay or policy")]
+
+
+@app.command()
+def run(
+    as_json: Annotated[bool, typer.Option("--json", help="print the summary as one JSON object")] = False,
+) -> None:
+    """Build the demo company if there is no other source, bring every asset up to date, print what was learned."""
+    from atmr_pipeline.jobs.pipeline import ensure_demo, run_pipeline
+    from atmr_pipeline.summary import collect, progress, render
+
+    settings = load_settings()
+    with progress(err) as report:
+        ensure_demo(settings, report.demo)
+        outcome = run_pipeline(settings, report.step)
+    summary = collect(settings)
+    if as_json:
+        _print_json(summary)
+    else:
+        render(summary, out, unchanged=outcome.unchanged)
+    for step, text in outcome.failures.items():
+        err.print(f"failed: {step}: {text}", style="red", markup=False, highlight=False)
+    for check, text in outcome.refused.items():
+        err.print(f"refused: {check}: {text}", style="yellow", markup=False, highlight=False)
+    if outcome.failures or outcome.refused:
+        raise typer.Exit(1)
+
+
+@app.command()
+def status(as_json: AsJson = False) -> None:
+    """What is known, what is served, what was refused: from this home, without running anything."""
+    from atmr_pipeline.summary import collect, render
+
+    summary = collect(load_settings())
+    if as_json:
+        _print_json(summary)
+    else:
+        render(summary, out, unchanged=True)
+
+
+@app.command()
+def ui(port: Annotated[int | None, typer.Option(help="port; default ATMR_UI_PORT")] = None) -> None:
+    """Open the Dagster UI (webserver and daemon) on this home, on the loopback interface."""
+    from atmr_pipeline.jobs.runner import prepare_dagster_home
+
+    settings = load_settings()
+    prepare_dagster_home(settings)
+    chosen = str(port or settings.ui_port)
+    out.print(f"Dagster UI: http://127.0.0.1:{chosen} (Ctrl-C ends it)", highlight=False)
+    arguments = ["dev", "-m", "atmr_pipeline.definitions", "-h", "127.0.0.1", "-p", chosen]
+    os.execv(sys.executable, [sys.executable, "-m", "dagster", *arguments])
+
+
+@demo_app.command("build")
+def demo_build(
+    months: Annotated[int | None, typer.Option(min=1, max=60, help="months the company has lived")] = None,
+    bookings_per_day: Annotated[float | None, typer.Option(min=1, max=500, help="mean bookings a day")] = None,
+    drivers: Annotated[int | None, typer.Option(min=2, max=100, help="drivers")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="seed of the world")] = None,
+    end: Annotated[str | None, typer.Option(help="last day lived, YYYY-MM-DD; default today")] = None,
+    scenario: Annotated[str | None, typer.Option(help="roadworks, rush_shift or longer_trips")] = None,
+    scenario_from: Annotated[str | None, typer.Option("--from", help="first day of the scenario, YYYY-MM-DD")] = None,
+    database_url: Annotated[str | None, typer.Option(help="SQLAlchemy URL; default SQLite in the home")] = None,
+    replace: Annotated[bool, typer.Option(help="replace a demo company that was built otherwise")] = False,
+) -> None:
+    """Build the demo company: operations database, workbooks, weather and the truth behind them."""
+    from atmr_pipeline.simulation import Scenario, WorldConfig, build_demo
+    from atmr_pipeline.summary import progress
+
+    settings = load_settings()
+    if (scenario is None) != (scenario_from is None):
+        raise typer.BadParameter("--scenario and --from go together")
+    try:
+        options: dict[str, Any] = {"end": date.fromisoformat(end)} if end else {}
+        if scenario and scenario_from:
+            options["scenarios"] = (Scenario(scenario, date.fromisoformat(scenario_from)),)
+        config = WorldConfig(
+            months=months or settings.demo_months,
+            bookings_per_day=bookings_per_day or settings.demo_bookings_per_day,
+            drivers=drivers or settings.demo_drivers,
+            seed=settings.seed if seed is None else seed,
+            **options,
+        )
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    with progress(err) as report:
+        manifest = build_demo(
+            config, settings.root, database_url=database_url, on_progress=report.demo, replace=replace
+        )
+    out.print_json(data=manifest.to_dict())
+
+
+@excel_app.command("check")
+def excel_check(
+    file: Annotated[Path, typer.Argument(help="workbook: xlsx, xlsm, xls, xlsb, ods or csv")],
+    legs: Annotated[Path | None, typer.Option(help="also write the legs to this CSV file")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Read a workbook as the pipeline would, change nothing, and say what would come of each row."""
+    from atmr_pipeline.sources.geocoding import Gazetteer
+    from atmr_pipeline.sources.workbooks import check_workbook
+    from atmr_pipeline.summary import render_workbook
+
+    settings = load_settings()
+    gazetteer = Gazetteer.load(settings.gazetteer)
+    report, frame = check_workbook(file, gazetteer=gazetteer, hash_key=settings.hash_key_bytes)
+    if legs is not None:
+        frame.to_csv(legs, index=False)
+    if as_json:
+        _print_json(report)
+    else:
+        render_workbook(report, out)
+
+
+@dispatch_app.command("plan")
+def dispatch_plan(
+    file: Annotated[Path, typer.Option("--input", help="one JSON day, or JSON Lines")],
+    method: Annotated[str, typer.Option(help="nearest, least_loaded, greedy, insertion, local_search or policy")],
+    as_json: AsJson = False,
+) -> None:
+    """Plan a day with one method; one JSON answer a day."""
+    from atmr_pipeline.dispatch.service import plan_file
+
+    settings = load_settings()
+    for answer in plan_file(file, method, planner=_policy_planner(settings) if method == "policy" else None):
+        if as_json:
+            sys.stdout.write(json.dumps(answer) + "\n")
+        else:
+            out.print_json(data=answer)
+
+
+@app.command()
+def promote(
+    kind: Kind,
+    version: Annotated[str, typer.Argument(help="version to serve")],
+    reason: Annotated[str, typer.Option(help="why; kept in the audit log")],
+) -> None:
+    """Make a registered version the champion; the audit log keeps who and why."""
+    from atmr_pipeline.resources.workspace import Workspace
+
+    registry = Workspace().registry
+    current = registry.alias(_kind(kind), "champion")
+    registry.promote(
+        kind, version, expected_seq=current.seq if current else 0, actor=_actor(), reason=reason, evidence={}
+    )
+    out.print(f"champion of {kind}: {version}", highlight=False)
+
+
+@app.command()
+def rollback(kind: Kind, reason: Annotated[str, typer.Option(help="why; kept in the audit log")]) -> None:
+    """Serve the previous champion again."""
+    from atmr_pipeline.resources.workspace import Workspace
+
+    state = Workspace().registry.rollback(_kind(kind), actor=_actor(), reason=reason)
+    out.print(f"champion of {kind}: {state.version_id}", highlight=False)
+
+
+def _kind(kind: str) -> str:
+    if kind not in ("delay", "policy"):
+        raise typer.BadParameter(f"{kind!r} is neither delay nor policy")
+    return kind
+
+
+def _actor() -> str:
+    return f"cli:{os.environ.get('USER') or os.getuid()}"
+
+
+def _policy_planner(settings: Settings) -> Any:
+    from atmr_pipeline.models.policy import DispatchPolicy
+    from atmr_pipeline.resources.workspace import Workspace
+
+    registry = Workspace().registry
+    champion = registry.alias("policy", "champion")
+    if champion is None:
+        raise AtmrError(f"no dispatch policy has been promoted in {settings.root}: run `atmr run` first")
+    return DispatchPolicy.load(registry.path(champion.version_id))
+
+
+def _print_json(value: Any) -> None:
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
+
+
+def main() -> None:
+    """Run the command line; our own errors end in one line and exit code 1, wrong settings and use in 2."""
+    try:
+        app()
+    except SettingsError as error:
+        err.print(f"settings: {error}", style="red", markup=False, highlight=False)
+        sys.exit(2)
+    except AtmrError as error:
+        err.print(f"error: {error}", style="red", markup=False, highlight=False)
+        sys.exit(1)

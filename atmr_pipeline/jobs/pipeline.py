@@ -1,0 +1,173 @@
+"""One command, the whole pipeline: what is new, what must run for it, and what came of it."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import atmr_pipeline
+from atmr_pipeline.jobs.runner import (
+    JobReport,
+    Progress,
+    close_abandoned_runs,
+    contiguous,
+    exclusive,
+    prepare_dagster_home,
+    run_job,
+)
+from atmr_pipeline.settings import Settings
+
+LAST_RUN = "last_run"
+WATERMARK = "operations"
+PARTITIONED = ("bookings", "assignments", "dispatch_runs")
+TRAINING_SETTINGS = (
+    "seed", "delay_holdout_days", "delay_minimum_rows", "delay_minimum_days", "policy_holdout_days",
+    "policy_minimum_days", "policy_gradient_steps", "travel_detour",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class PipelineOutcome:
+    """What one `atmr run` did.
+
+    Parameters
+    ----------
+    unchanged : bool
+        Same inputs, code and settings as the last complete run: nothing was run.
+    refused : dict
+        Blocking check -> its verdict, in one line.
+    failures : dict
+        Step -> one clear line.
+    days : int
+        Service days that were extracted.
+    """
+
+    unchanged: bool
+    refused: dict[str, str]
+    failures: dict[str, str]
+    days: int
+
+
+def ensure_demo(settings: Settings, on_progress: Callable[..., None] | None = None) -> None:
+    """Build the demo company of this home where the source is the demo and there is none yet."""
+    if not settings.is_demo or (settings.root / "demo" / "manifest.json").exists():
+        return
+    from atmr_pipeline.simulation import WorldConfig, build_demo
+
+    config = WorldConfig(
+        months=settings.demo_months,
+        bookings_per_day=settings.demo_bookings_per_day,
+        drivers=settings.demo_drivers,
+        seed=settings.seed,
+    )
+    build_demo(config, settings.root, on_progress=on_progress)
+
+
+def run_pipeline(settings: Settings, on_progress: Progress | None = None) -> PipelineOutcome:
+    """Bring the home up to date with its sources; do nothing where nothing changed.
+
+    Raises
+    ------
+    AlreadyRunningError
+        If another run works on this home.
+    SourceError
+        If the operations database cannot be read: before anything is written.
+    """
+    with exclusive(settings.root):
+        prepare_dagster_home(settings)
+        from atmr_pipeline.resources.workspace import Workspace
+        from atmr_pipeline.state.pipeline_state import get_state, set_state
+
+        workspace = Workspace()
+        workspace.operations.check_schema()
+        fingerprint = input_fingerprint(settings, workspace)
+        last = get_state(workspace.state, LAST_RUN) or {}
+        if last.get("fingerprint") == fingerprint and not last.get("failures"):
+            return PipelineOutcome(True, last.get("refused", {}), {}, 0)
+        reports, days = _run_jobs(workspace, on_progress)
+        refused = {name: text for report in reports for name, text in report.refused_by.items()}
+        failures = {step: text for report in reports for step, text in report.failures.items()}
+        outcome = PipelineOutcome(False, refused, failures, days)
+        record = {**asdict(outcome), "fingerprint": fingerprint, "at": datetime.now(UTC).isoformat(timespec="seconds")}
+        set_state(workspace.state, LAST_RUN, record)
+        return outcome
+
+
+def input_fingerprint(settings: Settings, workspace: Any) -> str:
+    """Hash of everything an outcome depends on: sources, code and training settings."""
+    from atmr_pipeline.sensors.workbooks import content_hash, workbooks_in
+
+    watermark = workspace.operations.high_watermark()
+    weather = settings.weather_path
+    parts = {
+        "code": code_fingerprint(),
+        "watermark": watermark.isoformat() if watermark else None,
+        "workbooks": sorted(content_hash(path) for path in workbooks_in(settings.inbox_dir)),
+        "weather": content_hash(weather) if weather and weather.exists() else None,
+        "gazetteer": content_hash(settings.gazetteer) if settings.gazetteer else None,
+        "settings": {name: getattr(settings, name) for name in TRAINING_SETTINGS},
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def code_fingerprint() -> str:
+    """Hash of the package's code and SQL: other code may give another result on the same data."""
+    root = Path(atmr_pipeline.__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted(path for pattern in ("*.py", "*.sql", "*.csv") for path in root.rglob(pattern)):
+        digest.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _run_jobs(workspace: Any, on_progress: Progress | None) -> tuple[list[JobReport], int]:
+    import dagster as dg
+
+    from atmr_pipeline.jobs.partitions import SERVICE_DAYS
+    from atmr_pipeline.state.watermarks import advance_watermark
+
+    all_days = SERVICE_DAYS.get_partition_keys()
+    mark = workspace.operations.high_watermark()
+    ranges = contiguous(days_to_extract(workspace, all_days), all_days) or [(all_days[-1], all_days[-1])]
+    reports: list[JobReport] = []
+    with dg.DagsterInstance.get() as instance:
+        close_abandoned_runs(instance)
+        for days in ranges[:-1]:
+            reports.append(
+                run_job("weekly_full_training", instance, days=days, assets=PARTITIONED, on_progress=on_progress)
+            )
+        reports.append(run_job("weekly_full_training", instance, days=ranges[-1], on_progress=on_progress))
+        if mark is not None and not any(step in report.failures for report in reports for step in PARTITIONED):
+            advance_watermark(workspace.state, WATERMARK, mark)
+        reports.append(
+            run_job("nightly_feedback", instance, assets=feedback_assets(), on_progress=on_progress)
+        )
+    return reports, sum(all_days.index(last) - all_days.index(first) + 1 for first, last in ranges)
+
+
+def days_to_extract(workspace: Any, all_days: list[str]) -> list[str]:
+    """Service days that were never extracted or that changed at the source since the watermark."""
+    from atmr_pipeline.state.watermarks import get_watermark
+
+    span = workspace.operations.span()
+    if span is None:
+        return []
+    first, last = (day.isoformat() for day in span)
+    have = {day.isoformat() for day in workspace.tables.days("bookings")}
+    missing = {day for day in all_days if first <= day <= last and day not in have}
+    window = timedelta(days=workspace.settings.late_window_days)
+    since = get_watermark(workspace.state, WATERMARK)
+    changed: list[date] = workspace.operations.changed_days(since, late_window=window) if since else []
+    return sorted(missing | {day.isoformat() for day in changed})
+
+
+def feedback_assets() -> list[str]:
+    """Assets of the feedback and monitoring groups."""
+    from atmr_pipeline.definitions import defs
+
+    graph = defs().resolve_asset_graph()
+    return sorted(
+        key.path[-1] for key in graph.materializable_asset_keys if graph.get(key).group_name in ("feedback", "monitoring")
+    )

@@ -1,0 +1,214 @@
+"""Run the pipeline's jobs in this process, with progress, and say in one line each what failed or was refused."""
+
+import fcntl
+import os
+import shutil
+import threading
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from atmr_pipeline.domain.errors import AtmrError
+from atmr_pipeline.settings import Settings
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+PROCESS_TAG = "atmr/process"
+Progress = Callable[[str, int, int], None]
+"""Called with the step in work, the steps done and the steps planned."""
+
+
+class AlreadyRunningError(AtmrError):
+    """Another run works on the same home."""
+
+
+@dataclass
+class JobReport:
+    """What came of one job."""
+
+    job: str
+    run_id: str
+    succeeded: bool
+    refused_by: dict[str, str] = field(default_factory=dict)
+    """Blocking check -> its one-line verdict."""
+    failures: dict[str, str] = field(default_factory=dict)
+    """Step -> one clear line; errors that are not ours show their type only, since texts may quote source values."""
+
+
+@contextmanager
+def exclusive(root: Path) -> Iterator[None]:
+    """Hold the home's run lock; the operating system frees it when the process dies, however it dies.
+
+    Raises
+    ------
+    AlreadyRunningError
+        If another process holds it.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    with (root / "run.lock").open("a+", encoding="utf-8") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise AlreadyRunningError(f"another run works on {root}: wait for it, or set ATMR_HOME") from None
+        yield
+
+
+def prepare_dagster_home(settings: Settings) -> Path:
+    """Point Dagster at this home's storage and give it the embedded instance's configuration.
+
+    A ``DAGSTER_HOME`` that is already set is respected: production sets its own.
+    """
+    chosen = os.environ.get("DAGSTER_HOME")
+    home = Path(chosen) if chosen else settings.dagster_home
+    home.mkdir(parents=True, exist_ok=True)
+    os.environ["DAGSTER_HOME"] = str(home)
+    source = Path(__file__).parents[2] / "dagster.yaml"
+    target = home / "dagster.yaml"
+    if not chosen and source.exists() and (not target.exists() or target.read_bytes() != source.read_bytes()):
+        shutil.copyfile(source, target)
+    return home
+
+
+def close_abandoned_runs(instance: "dg.DagsterInstance") -> int:
+    """Mark runs of dead processes as failed, so that the UI does not show them as running for ever."""
+    import dagster as dg
+
+    open_states = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.NOT_STARTED]
+    closed = 0
+    for run in instance.get_runs(filters=dg.RunsFilter(statuses=open_states)):
+        process = run.tags.get(PROCESS_TAG)
+        if process and not Path(f"/proc/{process}").exists():
+            instance.report_run_failed(run, "the process that ran this is gone")
+            closed += 1
+    return closed
+
+
+def run_job(
+    name: str,
+    instance: "dg.DagsterInstance",
+    *,
+    days: tuple[str, str] | None = None,
+    assets: Sequence[str] | None = None,
+    on_progress: Progress | None = None,
+) -> JobReport:
+    """Execute one job here, over an inclusive range of service days where it has partitioned assets.
+
+    Parameters
+    ----------
+    name : str
+        Job of :mod:`atmr_pipeline.definitions`.
+    days : tuple of str, optional
+        First and last service day, ``YYYY-MM-DD``.
+    assets : sequence of str, optional
+        Run only these assets of the job.
+    on_progress : callable, optional
+        See :data:`Progress`.
+    """
+    import dagster as dg
+
+    from atmr_pipeline.definitions import defs
+    from atmr_pipeline.jobs.schedules import range_tags
+
+    job = defs().resolve_job_def(name)
+    run_id = str(uuid.uuid4())
+    tags = {PROCESS_TAG: str(os.getpid()), **(range_tags(*days) if days else {})}
+    with _watching(instance, run_id, on_progress):
+        result = job.execute_in_process(
+            instance=instance,
+            run_id=run_id,
+            tags=tags,
+            asset_selection=[dg.AssetKey(asset) for asset in assets] if assets else None,
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            raise_on_error=False,
+        )
+    return _report(name, run_id, result)
+
+
+def _report(name: str, run_id: str, result: "dg.ExecuteInProcessResult") -> JobReport:
+    import dagster as dg
+
+    refused = {
+        f"{evaluation.asset_key.path[-1]}.{evaluation.check_name}": evaluation.description or "failed"
+        for evaluation in result.get_asset_check_evaluations()
+        if not evaluation.passed and evaluation.severity == dg.AssetCheckSeverity.ERROR
+    }
+    failures: dict[str, str] = {}
+    for event in result.get_step_failure_events():
+        error = event.step_failure_data.error
+        root = error
+        while root is not None and root.cause is not None:
+            root = root.cause
+        kind = (root.cls_name if root else None) or "Error"
+        if kind == "DagsterAssetCheckFailedError":
+            continue
+        ours = {error_type.__name__ for error_type in _all_subclasses(AtmrError)}
+        text = root.message.strip().splitlines()[0] if root and kind in ours else f"{kind} (run {run_id})"
+        failures[event.step_key or "run"] = text.split(": ", 1)[-1] if kind in ours else text
+    return JobReport(name, run_id, result.success, refused, failures)
+
+
+def _all_subclasses(base: type) -> set[type]:
+    return {base}.union(*(_all_subclasses(child) for child in base.__subclasses__()))
+
+
+@contextmanager
+def _watching(instance: "dg.DagsterInstance", run_id: str, on_progress: Progress | None) -> Iterator[None]:
+    """Report step starts and ends from the event log while the job runs in this thread."""
+    if on_progress is None:
+        yield
+        return
+    stop = threading.Event()
+    thread = threading.Thread(target=_follow, args=(instance, run_id, on_progress, stop), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(timeout=10)
+
+
+def _follow(instance: "dg.DagsterInstance", run_id: str, on_progress: Progress, stop: threading.Event) -> None:
+    import dagster as dg
+
+    wanted = {
+        dg.DagsterEventType.STEP_START,
+        dg.DagsterEventType.STEP_SUCCESS,
+        dg.DagsterEventType.STEP_FAILURE,
+        dg.DagsterEventType.STEP_SKIPPED,
+    }
+    cursor: str | None = None
+    working, done, planned = "starting", 0, 0
+    while not stop.wait(0.5):
+        run = instance.get_run_by_id(run_id)
+        if run is None:
+            continue
+        if not planned and run.execution_plan_snapshot_id:
+            plan = instance.get_execution_plan_snapshot(run.execution_plan_snapshot_id)
+            planned = len(plan.step_keys_to_execute)
+        page = instance.get_records_for_run(run_id, cursor=cursor, of_type=wanted)
+        cursor = page.cursor
+        for record in page.records:
+            event = record.event_log_entry.dagster_event
+            if event is None:
+                continue
+            if event.event_type == dg.DagsterEventType.STEP_START:
+                working = event.step_key or working
+            else:
+                done += 1
+        on_progress(working, done, planned)
+
+
+def contiguous(days: Sequence[str], all_days: Sequence[str]) -> list[tuple[str, str]]:
+    """Group service days into inclusive ranges without gaps, in order."""
+    position: Mapping[str, int] = {day: index for index, day in enumerate(all_days)}
+    groups: list[tuple[str, str]] = []
+    for day in sorted(day for day in days if day in position):
+        if groups and position[day] == position[groups[-1][1]] + 1:
+            groups[-1] = (groups[-1][0], day)
+        else:
+            groups.append((day, day))
+    return groups

@@ -1,0 +1,162 @@
+"""One training of the delay model: split, fit, evaluate against every baseline on days that nothing has touched."""
+
+import dataclasses
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from atmr_pipeline.domain.errors import NotEnoughDataError, TableContractError
+from atmr_pipeline.models.delay.evaluation import Comparison, compare, evaluate
+from atmr_pipeline.models.delay.model import DelayModel
+from atmr_pipeline.models.delay.params import DelayParams
+from atmr_pipeline.models.delay.splitting import TIME_COLUMNS, time_split
+
+CONSTANT_BASELINES = ("constant_mean", "constant_median")
+ID_COLUMNS = ("assignment_id", "booking_id", "driver_id")
+HOLDOUT_DAYS = 28
+
+
+@dataclass(frozen=True)
+class DelayTraining:
+    """What came out of a training.
+
+    Attributes
+    ----------
+    model : DelayModel
+        Fitted on the rows before the holdout: the model that was evaluated is the model that is offered.
+    candidates : DataFrame
+        ``candidate, validation_mae, validation_rmse, fit_s, chosen``.
+    evaluation : dict
+        Figures of the model on the holdout, see :func:`~atmr_pipeline.models.delay.evaluation.evaluate`.
+    baselines : dict of dict
+        The same figures of ``constant_mean``, ``constant_median`` and ``spline_ridge`` on the same rows.
+    comparisons : dict of Comparison
+        The model against each baseline, paired by day.
+    holdout : DataFrame
+        ``assignment_id, booking_id, driver_id, service_day, decided_at, delay_min, is_late``, the features and the
+        prediction columns.
+    rows : dict of int
+        ``train, holdout, gap``: the gap is what was decided before the holdout and measured within it.
+    data_hash : str
+        SHA-256 of the training set's columns that were used.
+    """
+
+    model: DelayModel
+    candidates: pd.DataFrame
+    evaluation: dict[str, float | int | None]
+    baselines: dict[str, dict[str, float | int | None]]
+    comparisons: dict[str, Comparison]
+    holdout: pd.DataFrame
+    rows: dict[str, int]
+    data_hash: str
+
+    def metrics(self) -> dict[str, Any]:
+        """Every held-out figure as plain values, for the manifest of the saved model."""
+        return {
+            "evaluation": self.evaluation,
+            "baselines": self.baselines,
+            "comparisons": {name: comparison.to_dict() for name, comparison in self.comparisons.items()},
+            "rows": self.rows,
+        }
+
+
+def train_delay_model(
+    training_set: pd.DataFrame,
+    feature_names: Sequence[str],
+    *,
+    params: DelayParams | None = None,
+    holdout_days: int = HOLDOUT_DAYS,
+    minimum_rows: int = 500,
+    minimum_days: int = 60,
+) -> DelayTraining:
+    """Train on the past, evaluate on the last days.
+
+    Parameters
+    ----------
+    training_set : DataFrame
+        One row a measured pickup: ``assignment_id, booking_id, driver_id, service_day`` (naive local midnight),
+        ``decided_at, known_at`` (UTC), the features, ``delay_min`` (minutes).
+    feature_names : sequence of str
+        The columns to learn from.
+    params : DelayParams, optional
+        Knobs of the model.
+    holdout_days : int
+        Calendar days at the end that neither fit, choice nor calibration sees.
+    minimum_rows : int
+        Fewer labelled rows are refused.
+    minimum_days : int
+        Fewer calendar days from the first to the last service day are refused.
+
+    Raises
+    ------
+    NotEnoughDataError
+        If rows or days are too few, in all or on either side of the split.
+    TableContractError
+        If columns are missing, a label or time is NULL, or a feature is unusable.
+    """
+    params = params if params is not None else DelayParams()
+    names = list(feature_names)
+    _check(training_set, names, minimum_rows=minimum_rows, minimum_days=minimum_days)
+    train, holdout = time_split(training_set, holdout_days)
+    model = DelayModel(params).fit(train[names], train["delay_min"], train["decided_at"])
+    predicted = {"model": model.predict(holdout[names])}
+    for name in CONSTANT_BASELINES:
+        constant = DelayModel(dataclasses.replace(params, candidates=(name,)))
+        predicted[name] = constant.fit(train[names], train["delay_min"], train["decided_at"]).predict(holdout[names])
+    predicted["spline_ridge"] = model.predict_baseline(holdout[names])
+    delay = holdout["delay_min"]
+    figures = {name: evaluate(delay, frame, late_after_min=params.late_after_min) for name, frame in predicted.items()}
+    errors = {name: frame["expected_delay_min"] - delay for name, frame in predicted.items()}
+    baselines = [*CONSTANT_BASELINES, "spline_ridge"]
+    kept = [*ID_COLUMNS, "service_day", "decided_at", "delay_min", *(n for n in names if n not in ID_COLUMNS)]
+    return DelayTraining(
+        model=model,
+        candidates=model.candidates_,
+        evaluation=figures["model"],
+        baselines={name: figures[name] for name in baselines},
+        comparisons={
+            name: compare(errors["model"], errors[name], holdout["service_day"], seed=params.seed) for name in baselines
+        },
+        holdout=pd.concat(
+            [holdout[kept].assign(is_late=delay > params.late_after_min), predicted["model"]], axis=1
+        ).reset_index(drop=True),
+        rows={
+            "train": len(train),
+            "holdout": len(holdout),
+            "gap": len(training_set) - len(train) - len(holdout),
+        },
+        data_hash=hash_table(training_set, [*ID_COLUMNS, *TIME_COLUMNS, *names, "delay_min"]),
+    )
+
+
+def hash_table(frame: pd.DataFrame, columns: Sequence[str]) -> str:
+    """SHA-256 of the named columns' names, dtypes and values; the index does not count, the row order does."""
+    digest = hashlib.sha256()
+    for name in dict.fromkeys(columns):
+        digest.update(f"{name}\x1f{frame[name].dtype}\x1e".encode())
+        digest.update(pd.util.hash_pandas_object(frame[name], index=False).to_numpy().astype("<u8").tobytes())
+    return digest.hexdigest()
+
+
+def _check(frame: pd.DataFrame, names: list[str], *, minimum_rows: int, minimum_days: int) -> None:
+    needed = [*ID_COLUMNS, *TIME_COLUMNS, "delay_min", *names]
+    missing = [name for name in needed if name not in frame.columns]
+    if missing:
+        raise TableContractError(f"the training set lacks {', '.join(missing)}")
+    forbidden = sorted(set(names) & {*TIME_COLUMNS, "delay_min", "is_late"})
+    if forbidden:
+        raise TableContractError(f"{', '.join(forbidden)} cannot be features: they hold the label or its time")
+    if len(frame) < minimum_rows:
+        raise NotEnoughDataError("labelled assignments to train the delay model", needs=minimum_rows, has=len(frame))
+    repeated = int(frame["assignment_id"].duplicated().sum())
+    if repeated:
+        raise TableContractError(f"assignment_id occurs more than once in {repeated:,} rows of the training set")
+    if frame["delay_min"].isna().any() or np.isinf(frame["delay_min"].to_numpy(dtype=float, na_value=np.nan)).any():
+        raise TableContractError("delay_min is NULL or infinite in some rows; train on measured pickups only")
+    days = int((frame["service_day"].max() - frame["service_day"].min()).days) + 1
+    if days < minimum_days:
+        raise NotEnoughDataError("calendar days of labelled assignments", needs=minimum_days, has=days)

@@ -1,0 +1,87 @@
+"""From Q-values to whole plans: the best action each time, or a beam of partial plans."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from atmr_pipeline.models.policy.bank import DayBank
+from atmr_pipeline.models.policy.environment import REWARD_SCALE, DayState, advance, initial_state
+from atmr_pipeline.models.policy.features import decide
+from atmr_pipeline.models.policy.network import QNetwork, legal_only
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """One torch thread, then as many as before: small tensors gain nothing from more, and results stay the same."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@torch.no_grad()
+def best_actions(network: QNetwork, bank: DayBank) -> tuple[Tensor, Tensor]:
+    """Every day of a bank, always taking the legal action of highest Q.
+
+    Returns
+    -------
+    (Tensor, Tensor)
+        Actions (M, B) in service order, D for a drop (meaningless past a day's last booking), and costs (M,).
+    """
+    state = initial_state(bank, torch.arange(bank.n_days))
+    steps = int(bank.n_bookings.max())
+    actions = torch.full((bank.n_days, steps), bank.max_drivers)
+    total = torch.zeros(bank.n_days, dtype=bank.dtype)
+    for step in range(steps):
+        decision = decide(bank, state)
+        actions[:, step] = legal_only(network(decision), decision.choice.legal).argmax(1)
+        state, cost = advance(bank, state, actions[:, step], decision.choice)
+        total += cost
+    return actions, total
+
+
+@torch.no_grad()
+def beam_search(network: QNetwork, bank: DayBank, width: int) -> Tensor:
+    """Keep the ``width`` partial plans whose cost so far plus expected cost to come is lowest; actions (M, B).
+
+    Of partial plans that end in the same places with the same loads only the more promising is kept. The plan of
+    :func:`best_actions` competes at the end, so a beam is never dearer than no beam.
+    """
+    actions, total = best_actions(network, bank)
+    for row in range(bank.n_days):
+        found, cost = _beam_of_day(network, bank, row, width)
+        if cost < float(total[row]):
+            actions[row, : len(found)] = found
+    return actions
+
+
+def _beam_of_day(network: QNetwork, bank: DayBank, row: int, width: int) -> tuple[Tensor, float]:
+    state = initial_state(bank, torch.tensor([row]))
+    cost = torch.zeros(1, dtype=bank.dtype)
+    history = torch.zeros((1, 0), dtype=torch.int64)
+    for _ in range(int(bank.n_bookings[row])):
+        decision = decide(bank, state)
+        value = legal_only(network(decision), decision.choice.legal).to(bank.dtype)
+        promise = (cost[:, None] - REWARD_SCALE * value).flatten()
+        order = promise.argsort(stable=True)[: 2 * width]
+        order = order[torch.isfinite(promise[order])]
+        parent, action = order // value.shape[1], order % value.shape[1]
+        choice = decision.choice.take(parent)
+        state, step_cost = advance(bank, state.take(parent), action, choice)
+        cost = cost[parent] + step_cost
+        history = torch.cat([history[parent], action[:, None]], 1)
+        kept = _distinct(state, cost, width)
+        state, cost, history = state.take(kept), cost[kept], history[kept]
+    best = int(cost.argmin())
+    return history[best], float(cost[best])
+
+
+def _distinct(state: DayState, cost: Tensor, width: int) -> Tensor:
+    """Rows of different positions and loads, in order, at most ``width``; of each kind the first, most promising."""
+    _, first = np.unique(torch.cat([state.position, state.load], 1).numpy(), axis=0, return_index=True)
+    return torch.as_tensor(np.sort(first)[:width])

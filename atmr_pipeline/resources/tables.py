@@ -1,0 +1,115 @@
+"""Analytical tables as Parquet files under the home: written atomically, read whole or by service day."""
+
+import json
+import os
+import uuid
+from collections.abc import Callable, Iterable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow.dataset as pads
+
+from atmr_pipeline.domain.errors import TableContractError
+from atmr_pipeline.domain.tables import TABLES, conform, empty
+
+WHOLE = "table"
+
+
+def write_atomically(path: Path, write: Callable[[Path], Any], *, mode: int = 0o644) -> None:
+    """Write beside ``path`` under a hidden name, flush to disk, then rename: a kill leaves the old file.
+
+    The hidden name does not end like the real one, so that no reader's glob can meet a half-written file.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    hidden = path.parent / f".{path.name}.{uuid.uuid4().hex}.partial"
+    try:
+        write(hidden)
+        hidden.chmod(mode)
+        with hidden.open("rb") as handle:
+            os.fsync(handle.fileno())
+        hidden.replace(path)
+    finally:
+        hidden.unlink(missing_ok=True)
+
+
+class Tables:
+    """The Parquet tables of one home.
+
+    A table with partitions is a folder of ``YYYY-MM-DD.parquet``, one service day each; any other is a folder with
+    one ``table.parquet``. Results that are not tables are ``value.json``.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of all tables.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def write(self, name: str, frame: pd.DataFrame) -> None:
+        """Replace a whole table; a table with a schema is conformed to it first (TableContractError)."""
+        self._write_file(self.root / name / f"{WHOLE}.parquet", self._conformed(name, frame))
+
+    def write_days(self, name: str, frame: pd.DataFrame, days: Iterable[date]) -> None:
+        """Replace the files of ``days``; a day without rows becomes an empty file: extracted, and nothing there.
+
+        Raises
+        ------
+        TableContractError
+            If a row belongs to none of ``days``: writing it nowhere would lose it.
+        """
+        conformed = self._conformed(name, frame)
+        wanted = {pd.Timestamp(day): day for day in days}
+        stray = ~conformed["service_day"].isin(list(wanted))
+        if stray.any():
+            raise TableContractError(f"table {name}: {int(stray.sum())} rows lie outside the days being written")
+        groups = dict(iter(conformed.groupby("service_day", sort=False)))
+        for stamp, day in wanted.items():
+            part = groups.get(stamp, conformed.iloc[:0])
+            self._write_file(self.root / name / f"{day.isoformat()}.parquet", part.reset_index(drop=True))
+
+    def read(self, name: str, *, first_day: date | None = None, last_day: date | None = None) -> pd.DataFrame:
+        """Read a table, or the inclusive range of its service days; empty with the right columns where none exists."""
+        files = sorted((self.root / name).glob("*.parquet"))
+        if first_day or last_day:
+            low, high = (first_day or date.min).isoformat(), (last_day or date.max).isoformat()
+            files = [file for file in files if low <= file.stem <= high]
+        schema = TABLES.get(name)
+        if not files:
+            if schema is None:
+                raise TableContractError(f"table {name}: not materialised yet")
+            return empty(schema)
+        frame = pads.dataset([str(file) for file in files], format="parquet").to_table().to_pandas()
+        return conform(frame, schema) if schema is not None else frame
+
+    def write_value(self, name: str, value: Any) -> None:
+        """Write a small JSON result."""
+        text = json.dumps(value, indent=1, sort_keys=True, default=str)
+        write_atomically(self.root / name / "value.json", lambda path: path.write_text(text, encoding="utf-8"))
+
+    def read_value(self, name: str) -> Any:
+        """Read a JSON result (TableContractError where it was never written)."""
+        path = self.root / name / "value.json"
+        if not path.exists():
+            raise TableContractError(f"result {name}: not materialised yet")
+        return json.loads(path.read_text(encoding="utf-8"))
+
+    def has(self, name: str) -> bool:
+        """Whether anything of this name has been written."""
+        return (self.root / name).exists() and any(
+            path.suffix in (".parquet", ".json") for path in (self.root / name).iterdir()
+        )
+
+    def days(self, name: str) -> list[date]:
+        """Service days that have been written."""
+        return [date.fromisoformat(file.stem) for file in sorted((self.root / name).glob("????-??-??.parquet"))]
+
+    def _conformed(self, name: str, frame: pd.DataFrame) -> pd.DataFrame:
+        schema = TABLES.get(name)
+        return conform(frame, schema) if schema is not None else frame.reset_index(drop=True)
+
+    def _write_file(self, path: Path, frame: pd.DataFrame) -> None:
+        write_atomically(path, lambda hidden: frame.to_parquet(hidden, index=False))

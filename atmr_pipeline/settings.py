@@ -1,0 +1,166 @@
+"""Every knob of the pipeline: typed, from the environment (prefix ``ATMR_``), with its default and its valid range."""
+
+import difflib
+import os
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from atmr_pipeline.domain.errors import SettingsError
+
+DEMO_HASH_KEY = "demo-company-has-no-real-patients"
+"""Used only while the source is the demo company, whose patients do not exist. A real source needs its own secret."""
+
+
+class Settings(BaseSettings):
+    """Settings of one home. Names below, upper-cased and prefixed with ``ATMR_``, are the environment variables."""
+
+    model_config = SettingsConfigDict(env_prefix="ATMR_", extra="ignore", frozen=True)
+
+    home: Path = Field(Path(".atmr"), description="folder under which everything a run writes lives")
+    database_url: SecretStr | None = Field(
+        None, description="operations database, SQLAlchemy URL; unset means the demo company in this home"
+    )
+    state_url: SecretStr | None = Field(
+        None, description="database of predictions, drift events and the registry; unset means SQLite in this home"
+    )
+    hash_key: SecretStr | None = Field(
+        None, description="secret for the keyed hashes of patients and addresses, 16 characters or more"
+    )
+    history_start: date | None = Field(
+        None, description="first service day to extract, YYYY-MM-DD; needed with ATMR_DATABASE_URL"
+    )
+    inbox: Path | None = Field(None, description="folder watched for workbooks; unset means <home>/inbox")
+    weather_file: Path | None = Field(
+        None, description="hourly forecasts, Parquet or CSV; unset means the demo's, or no weather (NULL features)"
+    )
+    gazetteer: Path | None = Field(
+        None, description="address directory, CSV; unset means the small built-in one (public places, main streets)"
+    )
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1, description="seed of the demo company and of training")] = 7
+
+    demo_months: Annotated[int, Field(ge=1, le=60, description="months the demo company has lived")] = 12
+    demo_bookings_per_day: Annotated[float, Field(ge=1, le=500, description="mean bookings on a demo day")] = 11.5
+    demo_drivers: Annotated[int, Field(ge=2, le=100, description="drivers of the demo company")] = 4
+
+    late_window_days: Annotated[
+        int, Field(ge=0, le=90, description="days before the watermark re-read for corrections, days")
+    ] = 14
+    delay_holdout_days: Annotated[
+        int, Field(ge=7, le=180, description="last calendar days no tuning touches, delay model")
+    ] = 28
+    delay_minimum_rows: Annotated[int, Field(ge=100, le=100_000, description="labelled rows needed to train")] = 300
+    delay_minimum_days: Annotated[int, Field(ge=14, le=365, description="service days needed to train")] = 30
+    policy_holdout_days: Annotated[
+        int, Field(ge=5, le=180, description="last service days no training touches, dispatch policy")
+    ] = 40
+    policy_minimum_days: Annotated[int, Field(ge=10, le=365, description="service days needed to train a policy")] = 20
+    policy_gradient_steps: Annotated[
+        int, Field(ge=10, le=1_000_000, description="gradient steps of the dispatch policy")
+    ] = 2_500
+    travel_detour: Annotated[float, Field(ge=1.0, le=3.0, description="road km over great-circle km")] = 1.35
+    ui_port: Annotated[int, Field(ge=1024, le=65535, description="port of the Dagster UI, loopback only")] = 3000
+
+    @model_validator(mode="after")
+    def _real_source_needs_its_own(self) -> "Settings":
+        if self.hash_key is not None and len(self.hash_key.get_secret_value()) < 16:
+            raise ValueError("ATMR_HASH_KEY: needs 16 characters or more")
+        if self.database_url is None:
+            return self
+        if self.hash_key is None:
+            raise ValueError("ATMR_HASH_KEY: needed with ATMR_DATABASE_URL, 16 characters or more, kept secret")
+        if self.history_start is None:
+            raise ValueError("ATMR_HISTORY_START: needed with ATMR_DATABASE_URL, first service day as YYYY-MM-DD")
+        return self
+
+    @property
+    def is_demo(self) -> bool:
+        """Whether the source is the demo company of this home."""
+        return self.database_url is None
+
+    @cached_property
+    def root(self) -> Path:
+        """Absolute home."""
+        return self.home.expanduser().absolute()
+
+    @property
+    def operations_url(self) -> str:
+        """URL of the operations database."""
+        return self.database_url.get_secret_value() if self.database_url else f"sqlite:///{self.demo_database}"
+
+    @property
+    def state_database_url(self) -> str:
+        """URL of the transactional state."""
+        return self.state_url.get_secret_value() if self.state_url else f"sqlite:///{self.root / 'state.db'}"
+
+    @property
+    def hash_key_bytes(self) -> bytes:
+        """Secret of the keyed hashes."""
+        return (self.hash_key.get_secret_value() if self.hash_key else DEMO_HASH_KEY).encode()
+
+    @property
+    def demo_database(self) -> Path:
+        """SQLite file of the demo company."""
+        return self.root / "demo" / "operations.db"
+
+    @property
+    def inbox_dir(self) -> Path:
+        """Folder watched for workbooks."""
+        return self.inbox.expanduser().absolute() if self.inbox else self.root / "inbox"
+
+    @property
+    def weather_path(self) -> Path | None:
+        """Forecast file, or None where there is none: weather features are then NULL."""
+        if self.weather_file is not None:
+            return self.weather_file.expanduser().absolute()
+        return self.root / "demo" / "weather_forecast.parquet" if self.is_demo else None
+
+    @property
+    def tables_dir(self) -> Path:
+        """Analytical tables, Parquet."""
+        return self.root / "tables"
+
+    @property
+    def models_dir(self) -> Path:
+        """Content-addressed model files."""
+        return self.root / "models"
+
+    @property
+    def reports_dir(self) -> Path:
+        """Reports and exports for people."""
+        return self.root / "reports"
+
+    @property
+    def dagster_home(self) -> Path:
+        """Dagster's own storage in this home."""
+        return self.root / "dagster"
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the settings from the environment.
+
+    Raises
+    ------
+    SettingsError
+        One line a problem: the variable, what is wrong, its meaning and valid range. Values are not repeated,
+        since some are secrets.
+    """
+    known = {f"ATMR_{name.upper()}" for name in Settings.model_fields}
+    for name in sorted(os.environ):
+        if name.startswith("ATMR_") and name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            raise SettingsError(f"{name}: no such setting" + (f"; did you mean {near[0]}?" if near else ""))
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        lines = []
+        for problem in error.errors(include_input=False, include_url=False):
+            name = str(problem["loc"][0]) if problem["loc"] else ""
+            described = Settings.model_fields[name].description if name in Settings.model_fields else ""
+            text = problem["msg"].removeprefix("Value error, ")
+            lines.append(f"ATMR_{name.upper()}: {text} ({described})" if name else text)
+        raise SettingsError("; ".join(lines)) from None

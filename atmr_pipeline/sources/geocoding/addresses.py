@@ -1,0 +1,130 @@
+"""The parts of an address as people write them: phrases, a number, a postcode; in any order."""
+
+import re
+from dataclasses import dataclass
+
+from atmr_pipeline.sources.geocoding.words import CONNECTORS, CUTTING_TYPES, TYPES, fold, words
+
+NOISE = re.compile(
+    r"\b(?:case postale|c\.?p\.?)\s*\d+\b|\b\d{1,2}\s?(?:e|er|eme)\s?(?:etage|et\.)|\betage\s*:?\s*\d+\b"
+    r"|\b(?:bat|batiment|entree|app|appt|appartement|interphone)\b\.?\s*:?\s*(?:[a-z]|\d+[a-z]?)\b"
+    r"|[;(]\s*(?:suisse|switzerland|schweiz)\b\)?|\bc/o\b|\btel\b\.?\s*:?[\d +./()]+"
+)
+POSTCODE = re.compile(r"(?<![\d/-])(?:(?:ch|f)\s?-\s?)?(\d{5}|[1-9]\d{3})(?![\d/-]|\s?(?:chf|m2)\b)")
+NUMBER = re.compile(
+    r"(?<![\w'-])(?:n[o°]\s?)?(\d{1,3})\s?(bis|ter|quater|[a-h])?(?![a-z'])(?:\s?[/-]\s?(\d{1,3})\s?([a-h])?(?![a-z]))?(?![\w'])"
+)
+_MONTHS = "janvier fevrier mars avril mai juin juillet aout septembre octobre novembre decembre cantons"
+MONTHS = frozenset(_MONTHS.split())
+SEPARATOR = re.compile(r"[\n\r\t,;·•|()]+|\s{2,}|\s+[-–—/]\s+|\u00a0+")
+BREAK = " ; "
+MARK_POSTCODE = "\x01"
+MARK_NUMBER = "\x02"
+
+
+@dataclass(frozen=True)
+class Phrase:
+    """Words that stand together: a street, a place, a town.
+
+    Parameters
+    ----------
+    tokens : tuple of str
+        In one spelling.
+    after_postcode : bool
+        Right after the postcode, where the town stands.
+    after_number : bool
+        Right after a house number.
+    before_number : bool
+        Right before a house number, where the street stands.
+    """
+
+    tokens: tuple[str, ...]
+    after_postcode: bool = False
+    after_number: bool = False
+    before_number: bool = False
+
+
+@dataclass(frozen=True)
+class ParsedAddress:
+    """An address taken apart; ``number`` is folded (``12bis``, ``3/5``), ``postcode`` has its digits only."""
+
+    phrases: tuple[Phrase, ...]
+    number: str | None
+    postcode: str | None
+
+
+def parse_address(text: str) -> ParsedAddress:
+    """Take an address apart.
+
+    Parts may be separated by line breaks, commas, middle dots, no-break spaces, runs of spaces or nothing; the street
+    may come before or after the postcode; a place name may come first.
+    """
+    folded = NOISE.sub(BREAK, fold(SEPARATOR.sub(BREAK, text.strip())))
+    folded, postcode = _take_postcode(folded)
+    folded, number = _take_number(folded)
+    return ParsedAddress(tuple(_phrases(folded)), number, postcode)
+
+
+def _take_postcode(folded: str) -> tuple[str, str | None]:
+    found = list(POSTCODE.finditer(folded))
+    if not found:
+        return folded, None
+    last = found[-1]
+    return f"{folded[: last.start()]}{BREAK}{MARK_POSTCODE}{folded[last.end() :]}", last[1]
+
+
+def _take_number(folded: str) -> tuple[str, str | None]:
+    """Cut at every house number; the first that follows or leads a street is the address's."""
+    number: str | None = None
+    pieces: list[str] = []
+    at = 0
+    for match in NUMBER.finditer(folded):
+        if _is_part_of_name(folded, match):
+            continue
+        pieces.append(folded[at : match.start()] + f"{BREAK}{MARK_NUMBER}")
+        at = match.end()
+        if number is None:
+            number = "".join(part or "" for part in (match[1], match[2]))
+            if match[3]:
+                number += f"/{match[3]}{match[4] or ''}"
+    return "".join(pieces) + folded[at:], number
+
+
+def _is_part_of_name(folded: str, match: re.Match[str]) -> bool:
+    """Whether a figure belongs to a name: "rue du 31-Décembre", "chemin du 1er-Août"."""
+    after = words(folded[match.end() : match.end() + 24])
+    if after and after[0] in MONTHS:
+        return True
+    before = words(folded[max(0, match.start() - 12) : match.start()])
+    return bool(before) and before[-1] in {"du", "des"} and bool(after)
+
+
+def _phrases(folded: str) -> list[Phrase]:
+    result: list[Phrase] = []
+    for part in folded.split(BREAK.strip()):
+        after_postcode, after_number = MARK_POSTCODE in part, MARK_NUMBER in part
+        if after_number and result:
+            result[-1] = Phrase(result[-1].tokens, result[-1].after_postcode, result[-1].after_number, True)
+        groups = _cut_at_types(words(part))
+        result += [
+            Phrase(tuple(group), after_postcode and index == 0, after_number and index == 0)
+            for index, group in enumerate(groups)
+        ]
+    return result
+
+
+def _cut_at_types(tokens: list[str]) -> list[list[str]]:
+    groups: list[list[str]] = []
+    for index, token in enumerate(tokens):
+        starts_street = token in CUTTING_TYPES and index + 1 < len(tokens) and groups and groups[-1]
+        if (
+            starts_street
+            and tokens[index - 1] not in CONNECTORS | TYPES
+            and tokens[index - 1] not in {"grand", "grande", "vieux"}
+        ):
+            groups.append([token])
+        elif groups:
+            groups[-1].append(token)
+        else:
+            groups.append([token])
+    return groups

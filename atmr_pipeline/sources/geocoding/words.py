@@ -1,0 +1,103 @@
+"""Words of Swiss and French addresses in one spelling."""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+
+ABBREVIATIONS = {
+    "av": "avenue",
+    "ave": "avenue",
+    "aven": "avenue",
+    "ch": "chemin",
+    "che": "chemin",
+    "chem": "chemin",
+    "rte": "route",
+    "rt": "route",
+    "bd": "boulevard",
+    "bld": "boulevard",
+    "blv": "boulevard",
+    "blvd": "boulevard",
+    "boul": "boulevard",
+    "bvd": "boulevard",
+    "pl": "place",
+    "plce": "place",
+    "q": "quai",
+    "r": "rue",
+    "imp": "impasse",
+    "pass": "passage",
+    "prom": "promenade",
+    "sq": "square",
+    "all": "allee",
+    "espl": "esplanade",
+    "sent": "sentier",
+    "carref": "carrefour",
+    "st": "saint",
+    "ste": "sainte",
+    "gd": "grand",
+    "gde": "grande",
+    "gds": "grands",
+    "pt": "petit",
+    "pte": "petite",
+    "hop": "hopital",
+    "hopit": "hopital",
+    "clin": "clinique",
+    "cli": "clinique",
+    "gen": "general",
+    "prof": "professeur",
+    "geneva": "geneve",
+    "genf": "geneve",
+    "ge": "",
+}
+_BEGIN_IN_TEXT = (
+    "rue chemin route avenue place boulevard quai passage promenade square allee impasse ruelle sentier esplanade"
+)
+_BEGIN_A_NAME = (
+    "rampe cours carrefour cite parc pont port passerelle plage debarcadere tunnel viaduc sente voie via clos"
+)
+CUTTING_TYPES = frozenset(_BEGIN_IN_TEXT.split())
+"""Words that begin a street within running text, unless a connector stands before them ("rue de la Place")."""
+TYPES = CUTTING_TYPES | frozenset(_BEGIN_A_NAME.split())
+CONNECTORS = frozenset({"de", "du", "des", "la", "le", "les", "au", "aux", "en", "et"})
+
+LIGATURES = str.maketrans({"œ": "oe", "Œ": "OE", "æ": "ae", "Æ": "AE", "ß": "ss", "’": "'", "`": "'", "´": "'"})
+ELIDED = {"d": "de", "l": "la", "a": "au"}
+WORD = re.compile(r"[a-z0-9]+")
+
+
+def fold(text: str) -> str:
+    """Lower case without accents or ligatures; punctuation and spacing stay."""
+    decomposed = unicodedata.normalize("NFKD", text.translate(LIGATURES))
+    return "".join(char for char in decomposed if not unicodedata.combining(char)).casefold()
+
+
+def words(folded: str) -> list[str]:
+    """Words of a folded text, abbreviations written out.
+
+    ``d'``, ``l'`` and a lone ``a`` are the small words they stand for, but ``d.`` or ``d-`` is somebody's initial;
+    a lone ``r`` or ``q`` is a street or a quay only at the start.
+    """
+    result: list[str] = []
+    for match in WORD.finditer(folded):
+        word = match[0]
+        if len(word) > 1 or not result:
+            full = ABBREVIATIONS.get(word, word)
+        elif word in ELIDED and folded[match.end() : match.end() + 1] in {"'", " "} and len(result[-1]) > 1:
+            full = ELIDED[word]
+        else:
+            full = word
+        if full:
+            result.append(full)
+    return result
+
+
+def split_type(tokens: list[str]) -> tuple[str, list[str]]:
+    """Street type (empty if none) and the words after it."""
+    if len(tokens) > 1 and tokens[0] in TYPES:
+        return tokens[0], tokens[1:]
+    return "", tokens
+
+
+def core(tokens: Sequence[str]) -> tuple[str, ...]:
+    """The words that tell streets apart: without connectors, unless nothing else is left."""
+    kept = tuple(token for token in tokens if token not in CONNECTORS)
+    return kept or tuple(tokens)

@@ -1,0 +1,1 @@
+SELECT MIN(scheduled_time) AS first_time, MAX(scheduled_time) AS last_time FROM booking

@@ -1,0 +1,158 @@
+"""The rows that need transactions: caches, predictions, decisions, alerts, the model registry.
+
+Analytical tables are Parquet files; these few are SQL because several processes write them. The schema here and the
+one that the migrations build are compared by a test on both databases.
+"""
+
+import sqlalchemy as sa
+
+from atmr_pipeline.state.types import UtcDateTime, json_column_type, row_id_type
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+geocode_cache = sa.Table(
+    "geocode_cache",
+    metadata,
+    sa.Column("address_key", sa.String(64), primary_key=True, comment="keyed hash; the address itself is not stored"),
+    sa.Column("lat", sa.Double, comment="degrees WGS84; NULL where the geocoder found nothing"),
+    sa.Column("lon", sa.Double, comment="degrees WGS84; NULL where the geocoder found nothing"),
+    sa.Column("precision", sa.String(16), nullable=False),
+    sa.Column("source", sa.String(64), comment="who answered"),
+    sa.Column("score", sa.Double, comment="match quality 0..1"),
+    sa.Column("reason", sa.String(64), comment="reason code when unresolved"),
+    sa.Column("answered_at", UtcDateTime, nullable=False),
+    sa.Column("expires_at", UtcDateTime, comment="ask again after this; NULL never"),
+)
+
+workbook_file = sa.Table(
+    "workbook_file",
+    metadata,
+    sa.Column("content_hash", sa.String(64), primary_key=True, comment="SHA-256 of the file"),
+    sa.Column("file_name", sa.Text, nullable=False),
+    sa.Column("rows_read", sa.Integer, nullable=False),
+    sa.Column("rows_accepted", sa.Integer, nullable=False),
+    sa.Column("rows_quarantined", sa.Integer, nullable=False),
+    sa.Column("rows_duplicate", sa.Integer, nullable=False),
+    sa.Column("rows_ignored", sa.Integer, nullable=False, comment="headers, totals and blank rows"),
+    sa.Column("imported_at", UtcDateTime, nullable=False),
+)
+
+extraction_watermark = sa.Table(
+    "extraction_watermark",
+    metadata,
+    sa.Column("source", sa.String(128), primary_key=True),
+    sa.Column("watermark", UtcDateTime, nullable=False, comment="everything changed up to here has been read"),
+    sa.Column("updated_at", UtcDateTime, nullable=False),
+)
+
+ml_prediction = sa.Table(
+    "ml_prediction",
+    metadata,
+    sa.Column("id", row_id_type(), primary_key=True),
+    sa.Column("assignment_id", sa.BigInteger, nullable=False),
+    sa.Column("booking_id", sa.BigInteger, nullable=False),
+    sa.Column("driver_id", sa.BigInteger),
+    sa.Column("company_id", sa.BigInteger, nullable=False),
+    sa.Column("service_day", sa.Date, nullable=False, comment="local calendar day"),
+    sa.Column("model_version", sa.String(64), nullable=False),
+    sa.Column("decided_at", UtcDateTime, nullable=False, comment="features use nothing later"),
+    sa.Column("predicted_at", UtcDateTime, nullable=False, comment="when the row was computed"),
+    sa.Column("expected_delay_min", sa.Double, nullable=False),
+    sa.Column("low_min", sa.Double, nullable=False),
+    sa.Column("high_min", sa.Double, nullable=False),
+    sa.Column("p_late", sa.Double, nullable=False),
+    sa.Column("actual_delay_min", sa.Double, comment="NULL until the pickup happened"),
+    sa.Column("actual_recorded_at", UtcDateTime, comment="when the actual delay was known"),
+    sa.UniqueConstraint("assignment_id", "model_version"),
+    sa.Index(None, "service_day", "company_id"),
+)
+
+drift_event = sa.Table(
+    "drift_event",
+    metadata,
+    sa.Column("event_id", sa.String(128), primary_key=True, comment="stable: the same alarm has the same id"),
+    sa.Column("kind", sa.String(32), nullable=False),
+    sa.Column("detected_on", sa.Date, nullable=False),
+    sa.Column("company_id", sa.BigInteger, comment="NULL for all companies together"),
+    sa.Column("alarm_started_on", sa.Date),
+    sa.Column("model_version", sa.String(64)),
+    sa.Column("severity", sa.String(16), nullable=False),
+    sa.Column("evidence", json_column_type(), nullable=False),
+    sa.Column("outcome", sa.String(64), comment="what came of it; NULL while open"),
+    sa.Column("outcome_at", UtcDateTime),
+    sa.Column("created_at", UtcDateTime, nullable=False, comment="strictly increasing: the sensors' cursor"),
+    sa.UniqueConstraint("created_at"),
+)
+
+model_version = sa.Table(
+    "model_version",
+    metadata,
+    sa.Column("version_id", sa.String(64), primary_key=True, comment="first digits of the content hash"),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("content_hash", sa.String(64), nullable=False, comment="SHA-256 of file names and bytes"),
+    sa.Column("path", sa.Text, nullable=False, comment="directory, relative to the models directory"),
+    sa.Column("manifest", json_column_type(), nullable=False),
+    sa.Column("training_fingerprint", sa.String(128), nullable=False, comment="data, code and settings"),
+    sa.Column("metrics", json_column_type(), nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.CheckConstraint("kind IN ('delay', 'policy')", name="kind"),
+    sa.Index(None, "kind", "training_fingerprint"),
+)
+
+model_alias = sa.Table(
+    "model_alias",
+    metadata,
+    sa.Column("kind", sa.String(16), primary_key=True),
+    sa.Column("alias", sa.String(32), primary_key=True),
+    sa.Column("version_id", sa.String(64), sa.ForeignKey("model_version.version_id"), nullable=False),
+    sa.Column("seq", sa.Integer, nullable=False, comment="moves by one at each change: compare-and-swap"),
+    sa.Column("updated_at", UtcDateTime, nullable=False),
+)
+
+model_event = sa.Table(
+    "model_event",
+    metadata,
+    sa.Column("id", row_id_type(), primary_key=True),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("alias", sa.String(32)),
+    sa.Column("action", sa.String(32), nullable=False),
+    sa.Column("from_version", sa.String(64)),
+    sa.Column("to_version", sa.String(64)),
+    sa.Column("seq", sa.Integer, comment="the champion's number after the action"),
+    sa.Column("actor", sa.String(128), nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("evidence", json_column_type(), nullable=False),
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.Index(None, "kind", "id"),
+)
+
+risk_alert = sa.Table(
+    "risk_alert",
+    metadata,
+    sa.Column("id", row_id_type(), primary_key=True),
+    sa.Column("assignment_id", sa.BigInteger, nullable=False),
+    sa.Column("booking_id", sa.BigInteger, nullable=False),
+    sa.Column("service_day", sa.Date, nullable=False),
+    sa.Column("level", sa.String(16), nullable=False),
+    sa.Column("p_late", sa.Double, nullable=False),
+    sa.Column("model_version", sa.String(64), nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.UniqueConstraint("assignment_id", "level", "model_version"),
+    sa.Index(None, "service_day"),
+)
+
+pipeline_state = sa.Table(
+    "pipeline_state",
+    metadata,
+    sa.Column("key", sa.String(128), primary_key=True),
+    sa.Column("value", json_column_type(), nullable=False),
+    sa.Column("updated_at", UtcDateTime, nullable=False),
+)

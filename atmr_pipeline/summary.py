@@ -1,0 +1,262 @@
+"""What a home knows, in one dictionary (`atmr status --json`) and on the terminal."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from atmr_pipeline.resources.workspace import Workspace
+from atmr_pipeline.settings import Settings
+
+EXTRACTED = ("bookings", "assignments", "dispatch_runs", "drivers", "driver_shifts", "weather_forecast")
+DELAY_FIGURES = ("mae_min", "rmse_min", "r2", "bias_min", "coverage_pct", "brier", "auc")
+
+
+def collect(settings: Settings) -> dict[str, Any]:
+    """Read the summary from the home; parts that were never materialised are None, not zero."""
+    workspace = Workspace()
+    tables = workspace.tables
+    return {
+        "home": str(settings.root),
+        "source": "demo company" if settings.is_demo else "operations database",
+        "extraction": {name: len(tables.read(name)) if tables.has(name) else None for name in EXTRACTED},
+        "excel": _excel(workspace),
+        "delay_model": _delay(workspace),
+        "dispatch_policy": _policy(workspace),
+        "drift": tables.read_value("drift_verdict") if tables.has("drift_verdict") else None,
+        "promotion": {kind: _promotion(workspace, kind) for kind in ("delay", "policy")},
+        "feedback": _feedback(workspace),
+        "look_further": {
+            "ui": f"http://127.0.0.1:{settings.ui_port} after `make ui`",
+            "tables": str(settings.tables_dir),
+            "reports": str(settings.reports_dir),
+            "inbox": str(settings.inbox_dir),
+        },
+    }
+
+
+def _excel(workspace: Workspace) -> dict[str, Any] | None:
+    tables = workspace.tables
+    if not tables.has("geocoded_courses"):
+        return None
+    courses, quarantined = tables.read("geocoded_courses"), tables.read("quarantined_courses")
+    account = tables.read_value("workbook_account") if tables.has("workbook_account") else {}
+    precision = pd.concat([courses["pickup_precision"], courses["dropoff_precision"]])
+    return {
+        "rows": account.get("rows"),
+        "legs": len(courses),
+        "geocoded": int(courses["distance_km"].notna().sum()),
+        "set_aside": _counts(courses["set_aside_reason"]),
+        "quarantined": _counts(quarantined["reason"]),
+        "precision": _counts(precision),
+        "unknown_initials": account.get("unknown_initials"),
+        "addresses_to_review": len(tables.read("address_review")),
+        "review_workbook": account.get("review_workbook"),
+    }
+
+
+def _counts(series: pd.Series) -> dict[str, int]:
+    return {str(key): int(count) for key, count in series.dropna().value_counts().items()}
+
+
+def _delay(workspace: Workspace) -> dict[str, Any] | None:
+    if not workspace.tables.has("delay_model"):
+        return None
+    record = workspace.tables.read_value("delay_model")
+    metrics = record["metrics"]
+    return {
+        "challenger": record["version_id"],
+        "candidate": record["candidate"],
+        "held_out": metrics["evaluation"],
+        "baselines": metrics["baselines"],
+        "comparisons": metrics["comparisons"],
+        "window": metrics.get("window"),
+    }
+
+
+def _policy(workspace: Workspace) -> dict[str, Any] | None:
+    if not workspace.tables.has("dispatch_evaluation"):
+        return None
+    table = workspace.tables.read("dispatch_evaluation")
+    methods = {
+        str(method): {
+            "mean_cost": float(part["cost"].mean()),
+            "mean_load_gap": float(part["load_gap"].mean()),
+            "load_gap_at_most_1": float((part["load_gap"] <= 1).mean()),
+            "deadhead_km": float(part["deadhead_km"].mean()),
+            "lost": int(part["lost"].sum()),
+        }
+        for method, part in table.groupby("method")
+    }
+    record = workspace.tables.read_value("dispatch_policy")
+    days = table.drop_duplicates(["company_id", "service_day"])
+    return {"challenger": record["version_id"], "held_out_days": len(days), "methods": methods}
+
+
+def _promotion(workspace: Workspace, kind: str) -> dict[str, Any]:
+    alias = workspace.registry.alias(kind, "champion")
+    events = workspace.registry.history(kind)
+    last = [event for event in events if event.action != "registered"]
+    shown = max(last, key=lambda event: event.id or 0) if last else None
+    return {
+        "champion": alias.version_id if alias else None,
+        "moves": alias.seq if alias else 0,
+        "last_decision": None
+        if shown is None
+        else {"action": shown.action, "version": shown.to_version, "reason": shown.reason, "actor": shown.actor},
+    }
+
+
+def _feedback(workspace: Workspace) -> dict[str, Any] | None:
+    tables = workspace.tables
+    if not tables.has("delay_predictions"):
+        return None
+    predictions = tables.read("delay_predictions")
+    alerts = tables.read_value("delay_risk_alerts") if tables.has("delay_risk_alerts") else {}
+    actuals = tables.read_value("prediction_actuals") if tables.has("prediction_actuals") else {}
+    return {
+        "scored_ahead": len(predictions),
+        "days_ahead": sorted({day.date().isoformat() for day in predictions["service_day"]}),
+        "alerts": alerts.get("alerts"),
+        "measured_pickups": actuals.get("measured_pickups"),
+    }
+
+
+def render(summary: dict[str, Any], console: Console, *, unchanged: bool) -> None:
+    """Print the summary for a person."""
+    console.rule("[bold]atmr_pipeline")
+    console.print(f"home {escape(summary['home'])} · source: {summary['source']}", highlight=False)
+    if unchanged:
+        console.print("nothing changed at the sources since the last run: nothing was run, nothing was retrained")
+    _print_data(summary, console)
+    _print_delay(summary["delay_model"], console)
+    _print_policy(summary["dispatch_policy"], console)
+    _print_loop(summary, console)
+    look = summary["look_further"]
+    console.print(f"\nlook further: {look['ui']}\n  reports {look['reports']}\n  tables  {look['tables']}", highlight=False)
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for index, column in enumerate(columns):
+        table.add_column(column, justify="left" if index == 0 else "right")
+    return table
+
+
+def _print_data(summary: dict[str, Any], console: Console) -> None:
+    table = _table("\nextracted", "table", "rows")
+    for name, count in summary["extraction"].items():
+        table.add_row(name, "never" if count is None else f"{count:,}")
+    console.print(table)
+    excel = summary["excel"]
+    if excel is None:
+        console.print("\nworkbooks: none imported")
+        return
+    table = _table("\nworkbooks", "what", "count")
+    for name, count in (excel["rows"] or {}).items():
+        table.add_row(f"rows {name}", f"{count:,}")
+    table.add_row("legs", f"{excel['legs']:,}")
+    table.add_row("legs geocoded at both ends", f"{excel['geocoded']:,}")
+    for title, counts in (("leg set aside", excel["set_aside"]), ("row quarantined", excel["quarantined"])):
+        for reason, count in counts.items():
+            table.add_row(f"{title}: {reason}", f"{count:,}")
+    for initials, count in (excel["unknown_initials"] or {}).items():
+        table.add_row(f"legs of unknown initials {escape(str(initials))}", f"{count:,}")
+    console.print(table)
+    if excel["review_workbook"]:
+        console.print(f"for a clerk to correct: {excel['review_workbook']}", highlight=False)
+
+
+def _print_delay(delay: dict[str, Any] | None, console: Console) -> None:
+    if delay is None:
+        console.print("\ndelay model: never trained")
+        return
+    held_out = delay["held_out"]
+    title = f"\ndelay model {delay['challenger']} ({delay['candidate']}), {held_out['n']:,} held-out pickups"
+    table = _table(title, "", *DELAY_FIGURES)
+    for name, figures in ({"this model": held_out} | delay["baselines"]).items():
+        table.add_row(name, *(_figure(figures.get(key)) for key in DELAY_FIGURES))
+    console.print(table)
+
+
+def _figure(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.3f}"
+
+
+def _print_policy(policy: dict[str, Any] | None, console: Console) -> None:
+    if policy is None:
+        console.print("\ndispatch policy: never trained")
+        return
+    title = f"\ndispatch policy {policy['challenger']}, {policy['held_out_days']} held-out days"
+    table = _table(title, "", "mean cost", "load gap", "days gap <= 1", "empty km", "lost")
+    for name, row in sorted(policy["methods"].items(), key=lambda item: item[1]["mean_cost"]):
+        table.add_row(
+            name,
+            f"{row['mean_cost']:.1f}",
+            f"{row['mean_load_gap']:.2f}",
+            f"{row['load_gap_at_most_1']:.0%}",
+            f"{row['deadhead_km']:.1f}",
+            f"{row['lost']}",
+        )
+    console.print(table)
+
+
+def _print_loop(summary: dict[str, Any], console: Console) -> None:
+    drift, feedback = summary["drift"], summary["feedback"]
+    console.print("\n[bold]drift[/bold]")
+    if drift is None:
+        console.print("  not assessed yet")
+    else:
+        console.print(f"  {escape(drift['summary'])}\n  {escape(drift['residuals'])}", highlight=False)
+        if drift.get("report"):
+            console.print(f"  report {escape(drift['report'])}", highlight=False, soft_wrap=True)
+    console.print("\n[bold]promotion[/bold]")
+    for kind, state in summary["promotion"].items():
+        last = state["last_decision"]
+        why = f"; last decision: {last['action']} {last['version']} ({escape(last['reason'])})" if last else ""
+        console.print(f"  {kind}: champion {state['champion'] or 'none'}{why}", highlight=False)
+    if feedback is not None:
+        days = ", ".join(feedback["days_ahead"]) or "none"
+        console.print(
+            f"\n[bold]ahead[/bold]\n  {feedback['scored_ahead']} courses scored on {days}; alerts {feedback['alerts']}",
+            highlight=False,
+        )
+
+
+def render_workbook(report: dict[str, Any], console: Console) -> None:
+    """Print what would come of a workbook."""
+    for part, counts in report.items():
+        table = _table(f"\n{part.replace('_', ' ')}", "", "count")
+        for name, count in counts.items():
+            table.add_row(escape(str(name)), f"{count:,}")
+        console.print(table)
+
+
+@dataclass
+class ProgressReport:
+    """Callbacks that feed one progress line."""
+
+    bar: Progress
+    task: Any
+
+    def step(self, working: str, done: int, planned: int) -> None:
+        """A step of a job."""
+        self.bar.update(self.task, description=working, completed=done, total=planned or None)
+
+    def demo(self, *state: Any) -> None:
+        """A step of the demo company's construction."""
+        self.bar.update(self.task, description=f"demo company: {' '.join(str(part) for part in state)}")
+
+
+@contextmanager
+def progress(console: Console) -> Iterator[ProgressReport]:
+    """Show a progress line on a terminal while the block runs; nothing on a pipe."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        yield ProgressReport(bar, bar.add_task("starting", total=None))

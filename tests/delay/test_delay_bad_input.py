@@ -1,0 +1,134 @@
+"""Every kind of unusable input ends in one clear line or a documented behaviour."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from delay_world import FEATURES
+
+from atmr_pipeline.domain.errors import NotEnoughDataError, TableContractError
+from atmr_pipeline.models.delay import DelayModel, DelayParams
+
+QUICK = DelayParams(candidates=("constant_mean", "spline_ridge", "xgboost"))
+
+
+def fit(frame: pd.DataFrame, names: list[str] = FEATURES) -> DelayModel:
+    return DelayModel(QUICK).fit(frame[names], frame["delay_min"], frame["decided_at"])
+
+
+def test_ten_rows_are_too_few(small):
+    with pytest.raises(NotEnoughDataError, match="needs 100, has 10"):
+        fit(small.head(10))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_unknown_or_infinite_labels_are_counted_and_refused(small, value):
+    frame = small.assign(delay_min=small["delay_min"].where(small.index % 100 != 0, value))
+    with pytest.raises(TableContractError, match="6 of 600"):
+        fit(frame)
+
+
+def test_labels_that_are_no_numbers_are_refused(small):
+    with pytest.raises(TableContractError, match="delay_min"):
+        fit(small.assign(delay_min="late"))
+    with pytest.raises(TableContractError, match="delay_min"):
+        fit(small.assign(delay_min=True))
+
+
+def test_equal_labels_give_the_constant(small):
+    model = fit(small.assign(delay_min=7.0))
+    predicted = model.predict(small[FEATURES].head(5))
+    assert model.chosen_name_ == "constant_mean"
+    assert predicted["expected_delay_min"].tolist() == [7.0] * 5
+    assert predicted["low_min"].tolist() == predicted["high_min"].tolist() == [7.0] * 5
+    assert (predicted["p_late"] > 0.99).all()
+
+
+def test_a_feature_without_a_value_is_named_and_harmless(small):
+    frame = small.assign(altitude_diff_m=np.nan, remark=pd.Series([None] * len(small), dtype=object))
+    model = fit(frame, [*FEATURES, "altitude_diff_m", "remark"])
+    assert model.null_features_ == ["altitude_diff_m", "remark"]
+    known = fit(small).predict(small[FEATURES])["expected_delay_min"]
+    padded = model.predict(frame[[*FEATURES, "altitude_diff_m", "remark"]])["expected_delay_min"]
+    np.testing.assert_allclose(padded, known, atol=0.05)
+
+
+def test_infinite_features_are_named_at_fit_and_at_prediction(small, fitted):
+    frame = small.assign(distance_km=small["distance_km"].where(small.index != 5, np.inf))
+    with pytest.raises(TableContractError, match=r"distance_km \(1 rows\)"):
+        fit(frame)
+    with pytest.raises(TableContractError, match=r"distance_km \(1 rows\)"):
+        fitted.predict(frame[FEATURES])
+
+
+def test_missing_and_extra_columns_are_named(fitted, small):
+    wrong = small[FEATURES].drop(columns=["distance_km"]).assign(surprise=1.0)
+    with pytest.raises(TableContractError, match="missing distance_km; not known to the model: surprise"):
+        fitted.predict(wrong)
+    with pytest.raises(TableContractError, match="missing distance_km"):
+        fitted.explain(wrong)
+
+
+def test_a_retyped_column_is_named(fitted, small):
+    with pytest.raises(TableContractError, match="distance_km was numeric"):
+        fitted.predict(small[FEATURES].assign(distance_km="far"))
+    frame = small.assign(driver="D" + small["driver_id"].astype(str))
+    model = fit(frame, ["driver", "distance_km"])
+    with pytest.raises(TableContractError, match="driver was categorical"):
+        model.predict(frame[["driver", "distance_km"]].assign(driver=1))
+
+
+@pytest.mark.parametrize("column", [pd.Timestamp("2024-01-01"), pd.Timedelta("1h"), 1j])
+def test_times_and_complex_numbers_are_no_features(small, column):
+    with pytest.raises(TableContractError, match="odd has dtype"):
+        fit(small.assign(odd=column), [*FEATURES, "odd"])
+
+
+def test_objects_are_no_features(small):
+    with pytest.raises(TableContractError, match="odd has dtype"):
+        fit(small.assign(odd=pd.Series([["list"]] * len(small), dtype=object)), [*FEATURES, "odd"])
+
+
+def test_numbers_in_an_object_column_are_numbers(small, fitted):
+    assert fit(small.astype({"distance_km": object})).contract_.features[2].kind == "numeric"
+    predicted = fitted.predict(small[FEATURES].astype({"distance_km": object}))
+    pd.testing.assert_frame_equal(predicted, fitted.predict(small[FEATURES]))
+
+
+@pytest.mark.parametrize("dtype", ["object", "str", "category", "Float64"])
+def test_a_batch_without_a_value_of_a_number_is_null_whatever_its_dtype(small, fitted, dtype):
+    rows = small[FEATURES].head(3)
+    null = fitted.predict(rows.assign(distance_km=np.nan))
+    empty = pd.Series([None] * 3, index=rows.index, dtype=dtype)
+    pd.testing.assert_frame_equal(fitted.predict(rows.assign(distance_km=empty)), null)
+
+
+def test_no_column_or_two_of_one_name_are_refused(small):
+    with pytest.raises(TableContractError, match="no column"):
+        fit(small, [])
+    with pytest.raises(TableContractError, match="twice: distance_km"):
+        fit(small, ["distance_km", "distance_km"])
+    with pytest.raises(TableContractError, match="must be text"):
+        DelayModel().fit(small[FEATURES].set_axis(range(9), axis=1), small["delay_min"], small["decided_at"])
+    with pytest.raises(TableContractError, match="DataFrame"):
+        DelayModel().fit(small[FEATURES].to_numpy(), small["delay_min"], small["decided_at"])
+
+
+def test_rows_filtered_apart_are_found_out(small):
+    with pytest.raises(TableContractError, match="share one index"):
+        DelayModel().fit(small[FEATURES], small["delay_min"].iloc[::-1], small["decided_at"])
+    with pytest.raises(TableContractError, match="share one index"):
+        DelayModel().fit(small[FEATURES], small["delay_min"], small["decided_at"].iloc[1:])
+
+
+def test_decision_times_must_be_known_instants(small):
+    with pytest.raises(TableContractError, match="NULL in 1 rows"):
+        fit(small.assign(decided_at=small["decided_at"].where(small.index != 3)))
+    with pytest.raises(TableContractError, match="instants"):
+        fit(small.assign(decided_at=range(len(small))))
+
+
+@pytest.mark.parametrize("instants", [1, 2])
+def test_too_few_decision_times_make_no_blocks(small, instants):
+    times = pd.Timestamp("2024-01-01", tz="UTC") + pd.to_timedelta(np.arange(len(small)) % instants, unit="D")
+    with pytest.raises(NotEnoughDataError, match="blocks"):
+        fit(small.assign(decided_at=times))

@@ -1,0 +1,130 @@
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+import pandas as pd
+import pytest
+
+from atmr_pipeline.domain.errors import TableContractError
+from atmr_pipeline.state.alerts import read_alerts, record_alerts
+from atmr_pipeline.state.drift_events import (
+    DriftEvent,
+    close_drift_event,
+    insert_drift_event,
+    list_drift_events,
+)
+from atmr_pipeline.state.geocode_cache import CachedAnswer, read_answers, write_answers
+from atmr_pipeline.state.watermarks import advance_watermark, get_watermark, reset_watermark
+from atmr_pipeline.state.workbook_files import (
+    WorkbookFile,
+    find_workbook_file,
+    list_workbook_files,
+    record_workbook_file,
+)
+
+DAY = date(2026, 3, 2)
+NOW = datetime(2026, 3, 2, 3, tzinfo=UTC)
+
+
+def event(name: str, **changes) -> DriftEvent:
+    row = DriftEvent(name, "residual_drift", DAY, "critical", {"h": 18.0, "n": 28}, model_version="v1")
+    return replace(row, **changes)
+
+
+def test_an_event_is_inserted_once_and_its_first_evidence_stays(store):
+    assert insert_drift_event(store, event("a", company_id=3, alarm_started_on=DAY - timedelta(days=1)))
+    assert not insert_drift_event(store, event("a", evidence={"h": 99.0}))
+    (kept,) = list_drift_events(store)
+    assert kept.evidence == {"h": 18.0, "n": 28}
+    assert (kept.company_id, kept.alarm_started_on) == (3, DAY - timedelta(days=1))
+    assert kept.outcome is None
+
+
+def test_the_cursor_gives_each_event_once_in_order(store, monkeypatch):
+    # All within one clock reading: the order must not depend on the clock's resolution.
+    monkeypatch.setattr("atmr_pipeline.state.drift_events.utc_now", lambda: NOW)
+    for name in "cab":
+        insert_drift_event(store, event(name))
+    first = list_drift_events(store, limit=2)
+    rest = list_drift_events(store, after=first[-1].created_at)
+    assert [row.event_id for row in first + rest] == ["c", "a", "b"]
+    assert list_drift_events(store, after=rest[-1].created_at) == []
+
+
+def test_an_event_closes_once(store):
+    insert_drift_event(store, event("a"))
+    insert_drift_event(store, event("b"))
+    assert close_drift_event(store, "a", "retrained", at=NOW)
+    assert not close_drift_event(store, "a", "ignored")
+    assert not close_drift_event(store, "unknown", "ignored")
+    assert [row.event_id for row in list_drift_events(store, only_open=True)] == ["b"]
+    closed = list_drift_events(store)[0]
+    assert (closed.outcome, closed.outcome_at) == ("retrained", NOW)
+
+
+def test_a_watermark_only_moves_forward(store):
+    assert get_watermark(store, "bookings") is None
+    assert advance_watermark(store, "bookings", NOW)
+    assert not advance_watermark(store, "bookings", NOW - timedelta(hours=1))
+    assert not advance_watermark(store, "bookings", NOW)
+    assert get_watermark(store, "bookings") == NOW
+    assert get_watermark(store, "assignments") is None
+    reset_watermark(store, "bookings")
+    assert get_watermark(store, "bookings") is None
+
+
+def account(**changes) -> WorkbookFile:
+    return replace(WorkbookFile("ab" * 32, "transport.xlsx", 211, 200, 5, 4, 2, NOW), **changes)
+
+
+def test_a_workbook_is_known_by_its_content(store):
+    assert record_workbook_file(store, account())
+    assert not record_workbook_file(store, account(file_name="copie.xlsx", rows_accepted=201, rows_quarantined=4))
+    assert find_workbook_file(store, "ab" * 32).file_name == "copie.xlsx"
+    assert find_workbook_file(store, "cd" * 32) is None
+    assert [file.rows_accepted for file in list_workbook_files(store)] == [201]
+
+
+def test_rows_that_do_not_add_up_are_refused():
+    with pytest.raises(TableContractError, match="211 rows read but 210"):
+        account(rows_accepted=199)
+
+
+def alerts(levels: list[str]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "assignment_id": 1,
+            "booking_id": 2,
+            "service_day": pd.Timestamp(DAY),
+            "level": levels,
+            "p_late": 0.4,
+            "model_version": "v1",
+        }
+    )
+
+
+def test_an_alert_is_raised_once_a_level(store):
+    assert record_alerts(store, alerts(["high"]), created_at=NOW) == 1
+    assert record_alerts(store, alerts(["high", "critical"]).assign(p_late=0.5)) == 1
+    rows = read_alerts(store, DAY, DAY)
+    assert rows["level"].tolist() == ["high", "critical"]
+    assert rows["p_late"].tolist() == [0.4, 0.5]
+    assert read_alerts(store, DAY + timedelta(days=1), DAY + timedelta(days=2)).empty
+    assert record_alerts(store, alerts([])) == 0
+
+
+def test_an_alert_without_a_probability_is_refused(store):
+    with pytest.raises(TableContractError, match="p_late in 1 rows"):
+        record_alerts(store, alerts(["high"]).assign(p_late=float("nan")))
+
+
+def test_a_cached_answer_expires_and_is_replaced(store):
+    found = CachedAnswer("k1", 46.2, 6.14, "house", "gazetteer", 0.98, None, NOW, None)
+    nothing = CachedAnswer("k2", None, None, "unresolved", None, None, "not_found", NOW, NOW + timedelta(days=30))
+    write_answers(store, [found, nothing])
+    write_answers(store, [])
+    keys = ["k1", "k2", "k3"]
+    assert read_answers(store, keys, now=NOW) == {"k1": found, "k2": nothing}
+    assert read_answers(store, keys, now=NOW + timedelta(days=31)) == {"k1": found}
+    better = replace(found, lat=46.3, answered_at=NOW + timedelta(days=1))
+    write_answers(store, [better])
+    assert read_answers(store, [f"other{n}" for n in range(1_200)] + ["k1"], now=NOW) == {"k1": better}
