@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from atmr_pipeline.domain.errors import AtmrError, SettingsError
+from atmr_pipeline.domain.errors import AtmrError, SettingsError, SourceError
 from atmr_pipeline.settings import Settings, load_settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -46,9 +46,9 @@ def run(
     else:
         render(summary, out, unchanged=outcome.unchanged)
     for step, text in outcome.failures.items():
-        err.print(f"failed: {step}: {text}", style="red", markup=False, highlight=False)
+        _say(f"failed: {step}: {text}", "red")
     for check, text in outcome.refused.items():
-        err.print(f"refused: {check}: {text}", style="yellow", markup=False, highlight=False)
+        _say(f"refused: {check}: {text}", "yellow")
     if outcome.failures or outcome.refused:
         raise typer.Exit(1)
 
@@ -84,14 +84,14 @@ def demo_build(
     bookings_per_day: Annotated[float | None, typer.Option(min=1, max=500, help="mean bookings a day")] = None,
     drivers: Annotated[int | None, typer.Option(min=2, max=100, help="drivers")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="seed of the world")] = None,
-    end: Annotated[str | None, typer.Option(help="last day lived, YYYY-MM-DD; default today")] = None,
+    end: Annotated[str | None, typer.Option(help="first day not lived yet, YYYY-MM-DD; default today")] = None,
     scenario: Annotated[str | None, typer.Option(help="roadworks, rush_shift or longer_trips")] = None,
     scenario_from: Annotated[str | None, typer.Option("--from", help="first day of the scenario, YYYY-MM-DD")] = None,
     database_url: Annotated[str | None, typer.Option(help="SQLAlchemy URL; default SQLite in the home")] = None,
     replace: Annotated[bool, typer.Option(help="replace a demo company that was built otherwise")] = False,
 ) -> None:
     """Build the demo company: operations database, workbooks, weather and the truth behind them."""
-    from atmr_pipeline.simulation import Scenario, WorldConfig, build_demo
+    from atmr_pipeline.simulation import Scenario, ScenarioName, WorldConfig, build_demo
     from atmr_pipeline.summary import progress
 
     settings = load_settings()
@@ -100,7 +100,7 @@ def demo_build(
     try:
         options: dict[str, Any] = {"end": date.fromisoformat(end)} if end else {}
         if scenario and scenario_from:
-            options["scenarios"] = (Scenario(scenario, date.fromisoformat(scenario_from)),)
+            options["scenario"] = (Scenario(ScenarioName(scenario), date.fromisoformat(scenario_from)),)
         config = WorldConfig(
             months=months or settings.demo_months,
             bookings_per_day=bookings_per_day or settings.demo_bookings_per_day,
@@ -108,7 +108,7 @@ def demo_build(
             seed=settings.seed if seed is None else seed,
             **options,
         )
-    except ValueError as error:
+    except (ValueError, SettingsError) as error:
         raise typer.BadParameter(str(error)) from None
     with progress(err) as report:
         manifest = build_demo(
@@ -130,7 +130,9 @@ def excel_check(
 
     settings = load_settings()
     gazetteer = Gazetteer.load(settings.gazetteer)
-    report, frame = check_workbook(file, gazetteer=gazetteer, hash_key=settings.hash_key_bytes)
+    report, frame = check_workbook(
+        file, gazetteer=gazetteer, hash_key=settings.hash_key_bytes, driver_ids=_driver_ids(settings)
+    )
     if legs is not None:
         frame.to_csv(legs, index=False)
     if as_json:
@@ -142,18 +144,32 @@ def excel_check(
 @dispatch_app.command("plan")
 def dispatch_plan(
     file: Annotated[Path, typer.Option("--input", help="one JSON day, or JSON Lines")],
-    method: Annotated[str, typer.Option(help="nearest, least_loaded, greedy, insertion, local_search or policy")],
+    method: Annotated[
+        str, typer.Option(help="nearest, least_loaded, greedy, insertion, local_search, policy or policy_beam")
+    ],
+    beam_width: Annotated[int, typer.Option(min=1, max=256, help="partial plans that policy_beam keeps")] = 16,
     as_json: AsJson = False,
 ) -> None:
     """Plan a day with one method; one JSON answer a day."""
-    from atmr_pipeline.dispatch.service import plan_file
+    from atmr_pipeline.dispatch.plan_io import answer, parse_day, read_days
+    from atmr_pipeline.dispatch.planners import METHODS, plan
+    from atmr_pipeline.sources.travel import HaversineTravel
 
+    known = (*METHODS, "policy", "policy_beam")
+    if method not in known:
+        raise typer.BadParameter(f"{method!r} is none of {', '.join(known)}", param_hint="--method")
     settings = load_settings()
-    for answer in plan_file(file, method, planner=_policy_planner(settings) if method == "policy" else None):
+    travel = HaversineTravel(detour=settings.travel_detour)
+    policy, version = _champion_policy(settings) if method.startswith("policy") else (None, None)
+    width = beam_width if method == "policy_beam" else 1
+    for raw in read_days(_read_text(file)):
+        problem = parse_day(raw, travel)
+        result = plan(problem, method) if policy is None else _plan_with(policy, problem, method, width)
+        reply = answer(problem, result) | ({"model": version} if version else {})
         if as_json:
-            sys.stdout.write(json.dumps(answer) + "\n")
+            sys.stdout.write(json.dumps(reply) + "\n")
         else:
-            out.print_json(data=answer)
+            out.print_json(data=reply)
 
 
 @app.command()
@@ -192,15 +208,46 @@ def _actor() -> str:
     return f"cli:{os.environ.get('USER') or os.getuid()}"
 
 
-def _policy_planner(settings: Settings) -> Any:
-    from atmr_pipeline.models.policy import DispatchPolicy
+def _read_text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise SourceError(f"{file} cannot be read: {reason}") from None
+
+
+def _champion_policy(settings: Settings) -> tuple[Any, str]:
+    from atmr_pipeline.assets.serving import champion
     from atmr_pipeline.resources.workspace import Workspace
 
-    registry = Workspace().registry
-    champion = registry.alias("policy", "champion")
-    if champion is None:
+    if not (settings.root / "state.db").exists() and settings.state_url is None:
         raise AtmrError(f"no dispatch policy has been promoted in {settings.root}: run `atmr run` first")
-    return DispatchPolicy.load(registry.path(champion.version_id))
+    served = champion(Workspace(), "policy")
+    return served.model, served.version_id
+
+
+def _plan_with(policy: Any, problem: Any, method: str, beam_width: int) -> Any:
+    import time
+
+    from atmr_pipeline.dispatch.planners import Plan
+    from atmr_pipeline.dispatch.simulator import simulate
+
+    began = time.perf_counter()
+    assignment = policy.plan(problem, beam_width=beam_width)
+    runtime_ms = 1000.0 * (time.perf_counter() - began)
+    return Plan(method, assignment, simulate(problem, assignment), runtime_ms)
+
+
+def _driver_ids(settings: Settings) -> dict[str, int]:
+    from atmr_pipeline.assets.excel import driver_ids
+    from atmr_pipeline.resources.tables import Tables
+
+    tables = Tables(settings.tables_dir)
+    return driver_ids(tables.read("drivers")) if tables.has("drivers") else {}
+
+
+def _say(line: str, style: str) -> None:
+    err.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
 def _print_json(value: Any) -> None:
@@ -212,8 +259,8 @@ def main() -> None:
     try:
         app()
     except SettingsError as error:
-        err.print(f"settings: {error}", style="red", markup=False, highlight=False)
+        _say(f"settings: {error}", "red")
         sys.exit(2)
     except AtmrError as error:
-        err.print(f"error: {error}", style="red", markup=False, highlight=False)
+        _say(f"error: {error}", "red")
         sys.exit(1)

@@ -56,12 +56,20 @@ class Settings(BaseSettings):
     delay_minimum_rows: Annotated[int, Field(ge=100, le=100_000, description="labelled rows needed to train")] = 300
     delay_minimum_days: Annotated[int, Field(ge=14, le=365, description="service days needed to train")] = 30
     policy_holdout_days: Annotated[
-        int, Field(ge=5, le=180, description="last service days no training touches, dispatch policy")
+        int,
+        Field(
+            ge=5,
+            le=180,
+            description="last service days no training touches, dispatch policy (a third of all, if fewer)",
+        ),
     ] = 40
     policy_minimum_days: Annotated[int, Field(ge=10, le=365, description="service days needed to train a policy")] = 20
     policy_gradient_steps: Annotated[
         int, Field(ge=10, le=1_000_000, description="gradient steps of the dispatch policy")
-    ] = 2_500
+    ] = 1_600
+    policy_beam_width: Annotated[
+        int, Field(ge=1, le=256, description="partial plans the dispatch policy keeps while it plans a day")
+    ] = 16
     travel_detour: Annotated[float, Field(ge=1.0, le=3.0, description="road km over great-circle km")] = 1.35
     ui_port: Annotated[int, Field(ge=1024, le=65535, description="port of the Dagster UI, loopback only")] = 3000
 

@@ -103,7 +103,7 @@ def _promotion(workspace: Workspace, kind: str) -> dict[str, Any]:
     alias = workspace.registry.alias(kind, "champion")
     events = workspace.registry.history(kind)
     last = [event for event in events if event.action != "registered"]
-    shown = max(last, key=lambda event: event.id or 0) if last else None
+    shown = last[-1] if last else None
     return {
         "champion": alias.version_id if alias else None,
         "moves": alias.seq if alias else 0,
@@ -139,7 +139,9 @@ def render(summary: dict[str, Any], console: Console, *, unchanged: bool) -> Non
     _print_policy(summary["dispatch_policy"], console)
     _print_loop(summary, console)
     look = summary["look_further"]
-    console.print(f"\nlook further: {look['ui']}\n  reports {look['reports']}\n  tables  {look['tables']}", highlight=False)
+    console.print(
+        f"\nlook further: {look['ui']}\n  reports {look['reports']}\n  tables  {look['tables']}", highlight=False
+    )
 
 
 def _table(title: str, *columns: str) -> Table:
@@ -257,6 +259,12 @@ class ProgressReport:
 @contextmanager
 def progress(console: Console) -> Iterator[ProgressReport]:
     """Show a progress line on a terminal while the block runs; nothing on a pipe."""
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=console, transient=True) as bar:
         yield ProgressReport(bar, bar.add_task("starting", total=None))

@@ -50,7 +50,7 @@ def picture(png: bytes, title: str) -> dg.MetadataValue:
     return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{base64.b64encode(png).decode()})")
 
 
-def counts_table(title: str, counts: Mapping[str, Any]) -> dg.MetadataValue:
+def counts_table(title: str, counts: Mapping[Any, Any]) -> dg.MetadataValue:
     """A two-column markdown table of codes and numbers."""
     if not counts:
         return dg.MetadataValue.md("none")

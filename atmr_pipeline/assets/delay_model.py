@@ -1,7 +1,5 @@
 """Delay model: candidates, the challenger, and its evaluation on days that nothing has touched."""
 
-import hashlib
-import json
 import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -12,6 +10,7 @@ import dagster as dg
 import pandas as pd
 
 from atmr_pipeline.assets.common import MACHINE_LEARNING, check_result, counts_table, frame_markdown, picture
+from atmr_pipeline.resources.fingerprints import code_fingerprint, fingerprint
 from atmr_pipeline.resources.workspace import Workspace
 
 GROUP = "delay_model"
@@ -46,15 +45,16 @@ def delay_models(
 
     settings = workspace.settings
     params = DelayParams(seed=settings.seed)
-    fingerprint = training_fingerprint(
+    inputs = fingerprint(
         {
+            "code": code_fingerprint("models/delay", "features"),
             "data": frame_fingerprint(training_set),
             "features": FEATURE_CONTRACT_VERSION,
             "params": asdict(params),
             "holdout_days": settings.delay_holdout_days,
         }
     )
-    if (kept := _kept(workspace, fingerprint)) is not None:
+    if (kept := _kept(workspace, inputs)) is not None:
         context.log.info(f"same data, features and settings: version {kept['version_id']} is reused")
         yield dg.Output(workspace.tables.read("delay_candidates"), "delay_candidates", metadata={"reused": True})
         yield dg.Output(kept, "delay_model", metadata={"version": kept["version_id"], "reused": True})
@@ -76,14 +76,19 @@ def delay_models(
     with tempfile.TemporaryDirectory() as folder:
         manifest = training.model.save(Path(folder), data_hash=training.data_hash, metrics=metrics)
         version = workspace.registry.register(
-            "delay", Path(folder), manifest, training_fingerprint=fingerprint, metrics=metrics
+            "delay", Path(folder), manifest, training_fingerprint=inputs, metrics=metrics
         )
     chosen = str(training.candidates.loc[training.candidates["chosen"], "candidate"].iloc[0])
-    record = {"version_id": version, "fingerprint": fingerprint, "candidate": chosen, "metrics": metrics}
+    record = {"version_id": version, "fingerprint": inputs, "candidate": chosen, "metrics": metrics}
     yield dg.Output(
         record,
         "delay_model",
-        metadata={"version": version, "candidate": chosen, "reused": False, "rows": counts_table("rows", training.rows)},
+        metadata={
+            "version": version,
+            "candidate": chosen,
+            "reused": False,
+            "rows": counts_table("rows", training.rows),
+        },
     )
     yield dg.Output(
         training.holdout,
@@ -92,23 +97,18 @@ def delay_models(
     )
 
 
-def training_fingerprint(parts: dict[str, Any]) -> str:
-    """Hash of what a training depends on: the same parts give the same model."""
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
-
-
-def _kept(workspace: Workspace, fingerprint: str) -> dict[str, Any] | None:
+def _kept(workspace: Workspace, inputs: str) -> dict[str, Any] | None:
     if not all(workspace.tables.has(name) for name in ("delay_candidates", "delay_model", "delay_evaluation")):
         return None
     record: dict[str, Any] = workspace.tables.read_value("delay_model")
-    known = workspace.registry.find_by_fingerprint("delay", fingerprint)
-    return record if known is not None and record.get("fingerprint") == fingerprint else None
+    known = workspace.registry.find_by_fingerprint("delay", inputs)
+    return record if known is not None and record.get("fingerprint") == inputs else None
 
 
 def _figures(metrics: dict[str, Any]) -> dict[str, Any]:
     rows = [{"model": "challenger", **metrics["evaluation"]}]
     rows += [{"model": name, **figures} for name, figures in metrics["baselines"].items()]
-    names = ["model", "n", "mae_min", "rmse_min", "r2", "bias_min", "brier", "auc", "coverage", "width_min", "ece"]
+    names = ["model", "n", "mae_min", "rmse_min", "r2", "bias_min", "brier", "auc", "coverage_pct", "width_min", "ece"]
     frame = pd.DataFrame(rows)
     return {
         "figures": frame_markdown(frame[[name for name in names if name in frame.columns]]),
@@ -139,6 +139,6 @@ def delay_model_reloads(workspace: Workspace) -> dg.AssetCheckResult:
     record = workspace.tables.read_value("delay_model")
     model = DelayModel.load(workspace.registry.path(record["version_id"]))
     holdout = workspace.tables.read("delay_evaluation")
-    again = model.predict(holdout[model.feature_names_])["expected_delay_min"].to_numpy()
+    again = model.predict(holdout[list(model.feature_names_)])["expected_delay_min"].to_numpy()
     gap = float(abs(again - holdout["expected_delay_min"].to_numpy()).max())
     return check_result(gap <= 1e-9, f"reloaded predictions differ by at most {gap:.1e} min", gap_min=gap)

@@ -3,18 +3,20 @@
 import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import numpy as np
 import pandas as pd
 
 from atmr_pipeline.assets.common import MACHINE_LEARNING, check_result, counts_table, frame_markdown, picture, rows
-from atmr_pipeline.assets.delay_model import training_fingerprint
+from atmr_pipeline.assets.serving import champion
+from atmr_pipeline.resources.fingerprints import code_fingerprint, fingerprint
 from atmr_pipeline.resources.workspace import Workspace
 
 GROUP = "dispatch_policy"
-BASELINES = ("nearest", "least_loaded", "greedy", "local_search")
 
 
 @dg.asset(
@@ -45,7 +47,9 @@ def dispatch_days(
         ],
         columns=["company_id", "service_day", "bookings", "drivers", "travel_source"],
     ).sort_values(["service_day", "company_id"], ignore_index=True)
-    held_out = sorted(frame["service_day"].unique())[-workspace.settings.policy_holdout_days :]
+    service_days = sorted(frame["service_day"].unique())
+    # A young company keeps two thirds of its days for training: the gates then say if what is left is too little.
+    held_out = service_days[len(service_days) - min(workspace.settings.policy_holdout_days, len(service_days) // 3) :]
     frame["split"] = frame["service_day"].isin(held_out).map({True: "holdout", False: "train"})
     return dg.MaterializeResult(
         value=frame,
@@ -95,8 +99,7 @@ def build_days(
     },
     internal_asset_deps={
         "dispatch_policy": {
-            dg.AssetKey(name)
-            for name in ("dispatch_days", "bookings", "assignments", "drivers", "driver_shifts")
+            dg.AssetKey(name) for name in ("dispatch_days", "bookings", "assignments", "drivers", "driver_shifts")
         },
         "dispatch_evaluation": {dg.AssetKey("dispatch_policy")},
     },
@@ -110,8 +113,7 @@ def dispatch_policies(
     drivers: pd.DataFrame,
     driver_shifts: pd.DataFrame,
 ) -> Iterator[dg.Output[Any]]:
-    from atmr_pipeline.models.policy import DispatchPolicy, DqnSettings, train
-    from atmr_pipeline.models.policy.learner import days_sha256
+    from atmr_pipeline.models.policy import DispatchPolicy, DqnSettings, days_sha256, train
 
     settings = workspace.settings
     days, _ = build_days(workspace, past_bookings(bookings, assignments), assignments, drivers, driver_shifts)
@@ -121,10 +123,16 @@ def dispatch_policies(
     dqn = DqnSettings(
         seed=settings.seed, gradient_steps=settings.policy_gradient_steps, min_days=settings.policy_minimum_days
     )
-    fingerprint = training_fingerprint(
-        {"train": days_sha256(training), "holdout": days_sha256([d.problem for d in holdout]), "settings": asdict(dqn)}
+    inputs = fingerprint(
+        {
+            "code": code_fingerprint("models/policy", "dispatch"),
+            "train": days_sha256(training),
+            "holdout": days_sha256([day.problem for day in holdout]),
+            "settings": asdict(dqn),
+            "beam_width": settings.policy_beam_width,
+        }
     )
-    if (kept := _kept(workspace, fingerprint)) is not None:
+    if (kept := _kept(workspace, inputs)) is not None:
         context.log.info(f"same days and settings: version {kept['version_id']} is reused")
         yield dg.Output(kept, "dispatch_policy", metadata={"version": kept["version_id"], "reused": True})
         table = workspace.tables.read("dispatch_evaluation")
@@ -132,14 +140,23 @@ def dispatch_policies(
         return
     trained = train(training, dqn, on_progress=lambda point: context.log.debug(str(point)))
     policy = DispatchPolicy.from_training(trained)
-    table = _evaluate(policy, holdout)
+    served = champion(workspace, "policy").model if workspace.registry.alias("policy", "champion") else None
+    table = _evaluate(policy, served, holdout, settings.policy_beam_width)
     with tempfile.TemporaryDirectory() as folder:
         metrics = _mean_costs(table)
         manifest = policy.save(Path(folder), metrics=metrics)
+        again = DispatchPolicy.load(Path(folder))
+        identical = all(np.array_equal(policy.plan(day), again.plan(day)) for day in training[-5:])
         version = workspace.registry.register(
-            "policy", Path(folder), manifest, training_fingerprint=fingerprint, metrics=metrics
+            "policy", Path(folder), manifest, training_fingerprint=inputs, metrics=metrics
         )
-    record = {"version_id": version, "fingerprint": fingerprint, "mean_cost": metrics, "training_days": len(training)}
+    record = {
+        "version_id": version,
+        "fingerprint": inputs,
+        "mean_cost": metrics,
+        "training_days": len(training),
+        "reload_identical": identical,
+    }
     yield dg.Output(
         record,
         "dispatch_policy",
@@ -150,22 +167,28 @@ def dispatch_policies(
     )
 
 
-def _kept(workspace: Workspace, fingerprint: str) -> dict[str, Any] | None:
+def _kept(workspace: Workspace, inputs: str) -> dict[str, Any] | None:
     if not all(workspace.tables.has(name) for name in ("dispatch_policy", "dispatch_evaluation")):
         return None
     record: dict[str, Any] = workspace.tables.read_value("dispatch_policy")
-    known = workspace.registry.find_by_fingerprint("policy", fingerprint)
-    return record if known is not None and record.get("fingerprint") == fingerprint else None
+    known = workspace.registry.find_by_fingerprint("policy", inputs)
+    return record if known is not None and record.get("fingerprint") == inputs else None
 
 
-def _evaluate(policy: Any, holdout: list[Any]) -> pd.DataFrame:
-    from atmr_pipeline.dispatch.planners import plan
-    from atmr_pipeline.models.policy.evaluate import evaluate_policies
+def _evaluate(policy: Any, served: Any | None, holdout: list[Any], beam_width: int) -> pd.DataFrame:
+    policies = {"policy": policy} if served is None else {"policy": policy, "champion": served}
+    from atmr_pipeline.models.policy.evaluate import baselines, evaluate_policies
 
-    planners = {"policy": policy.plan}
-    for method in BASELINES:
-        planners[method] = lambda problem, method=method: plan(problem, method, weights=policy.weights).assignment
-    return evaluate_policies(holdout, planners, policy.weights)
+    planners = {name: partial(one.plan, beam_width=beam_width) for name, one in policies.items()}
+    planners |= baselines(policy.weights)
+    table = evaluate_policies([day.problem for day in holdout], planners, policy.weights)
+    days = pd.DataFrame(
+        {
+            "company_id": [day.company_id for day in holdout],
+            "service_day": [pd.Timestamp(d.service_day) for d in holdout],
+        }
+    )
+    return days.loc[table["day"]].reset_index(drop=True).join(table)
 
 
 def _mean_costs(table: pd.DataFrame) -> dict[str, float]:
@@ -203,7 +226,7 @@ def _pictures(table: pd.DataFrame) -> dict[str, Any]:
     gaps = {method: part["load_gap"].to_numpy() for method, part in table.groupby("method")}
     return {
         "load_gap": picture(load_gap_histogram(gaps["greedy"], gaps["policy"]), "load gap before and after"),
-        "cost_by_method": picture(pictures.cost_by_method(table), "cost by method"),
+        "cost_by_method": picture(pictures.cost_by_method(table, reference="local_search"), "cost by method"),
     }
 
 

@@ -86,9 +86,7 @@ def delay_training_set(
 
 
 @dg.asset_check(asset=historical_dispatches, blocking=True, description="One record a company, day and source.")
-def historical_dispatches_complete(
-    workspace: Workspace, historical_dispatches: pd.DataFrame
-) -> dg.AssetCheckResult:
+def historical_dispatches_complete(workspace: Workspace, historical_dispatches: pd.DataFrame) -> dg.AssetCheckResult:
     active = workspace.tables.read("bookings")
     days = active.loc[active["status"] != "CANCELED", "service_day"].nunique()
     have = int((historical_dispatches["source"] == "database").sum())

@@ -90,9 +90,7 @@ def delay_predictions(
     pool="state",
     description="What really happened to each scored assignment, filled in once its pickup is known.",
 )
-def prediction_actuals(
-    workspace: Workspace, bookings: pd.DataFrame, assignments: pd.DataFrame
-) -> dg.MaterializeResult:
+def prediction_actuals(workspace: Workspace, bookings: pd.DataFrame, assignments: pd.DataFrame) -> dg.MaterializeResult:
     from atmr_pipeline.state.predictions import record_actuals
 
     done = assignments[assignments["actual_pickup_at"].notna()]
@@ -132,7 +130,7 @@ def dispatch_suggestions(
     days, set_aside = build_days(workspace, coming, assignments, drivers, driver_shifts)
     parts, served_by = [], {"policy": 0, "local_search": 0}
     for day in days:
-        assignment = served.model.plan(day.problem)
+        assignment = served.model.plan(day.problem, beam_width=workspace.settings.policy_beam_width)
         broken = [verdict for verdict in check_plan(day.problem, assignment) if not verdict.passed]
         method = "local_search" if broken else "policy"
         if broken:
@@ -233,14 +231,10 @@ def dispatch_kpis(
 
 
 @dg.asset_check(asset=delay_predictions, blocking=True, description="Every assignment ahead is scored, once.")
-def delay_predictions_complete(
-    workspace: Workspace, delay_predictions: pd.DataFrame
-) -> dg.AssetCheckResult:
+def delay_predictions_complete(workspace: Workspace, delay_predictions: pd.DataFrame) -> dg.AssetCheckResult:
     ahead = open_assignments(workspace.tables.read("assignments"), workspace.tables.read("bookings"))
     unscored = int((~ahead["assignment_id"].isin(delay_predictions["assignment_id"])).sum())
-    inside = delay_predictions["p_late"].between(0, 1) & (
-        delay_predictions["low_min"] <= delay_predictions["high_min"]
-    )
+    inside = delay_predictions["p_late"].between(0, 1) & (delay_predictions["low_min"] <= delay_predictions["high_min"])
     return check_result(
         unscored == 0 and bool(inside.all()),
         f"{len(delay_predictions)} scored, {unscored} not scored, {int((~inside).sum())} outside their range",

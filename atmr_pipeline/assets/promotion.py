@@ -1,7 +1,6 @@
 """Promotion: the gates, one check each, and the alias that moves only when all of them passed."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import dagster as dg
@@ -13,8 +12,9 @@ from atmr_pipeline.resources.workspace import Workspace
 GROUP = "promotion"
 
 DELAY_GATES = (
-    "enough_rows", "enough_days", "better_than_constant", "not_worse_than_spline_ridge", "not_inferior_to_champion",
-    "coverage", "bias", "brier_not_worse_than_constant", "reload_identical",
+    "enough_rows", "enough_days", "better_than_constant_mean", "not_worse_than_constant_median",
+    "not_worse_than_spline_ridge", "not_inferior_to_champion", "coverage", "bias", "brier_not_worse_than_constant",
+    "reload_identical",
 )  # fmt: skip
 POLICY_GATES = (
     "enough_days", "better_than_greedy", "better_than_least_loaded", "not_inferior_to_champion", "completion",
@@ -24,7 +24,7 @@ POLICY_GATES = (
 
 def delay_verdicts(workspace: Workspace) -> list[Any]:
     """Verdicts on the delay challenger, from the held-out predictions and the champion's on the same rows."""
-    from atmr_pipeline.assets.serving import champion
+    from atmr_pipeline.assets.serving import champion, load_version
     from atmr_pipeline.promotion.gates import delay_gates
 
     holdout = workspace.tables.read("delay_evaluation")
@@ -35,7 +35,8 @@ def delay_verdicts(workspace: Workspace) -> list[Any]:
         {
             "service_day": holdout["service_day"],
             "error_challenger_min": holdout["expected_delay_min"] - actual,
-            "abs_error_constant_min": (holdout["constant_median_min"] - actual).abs(),
+            "abs_error_constant_mean_min": (holdout["constant_mean_min"] - actual).abs(),
+            "abs_error_constant_median_min": (holdout["constant_median_min"] - actual).abs(),
             "abs_error_spline_ridge_min": (holdout["spline_ridge_min"] - actual).abs(),
             "covered_challenger": inside,
             "brier_challenger": (holdout["p_late"] - late) ** 2,
@@ -46,9 +47,12 @@ def delay_verdicts(workspace: Workspace) -> list[Any]:
     current = workspace.registry.alias("delay", "champion")
     if current is not None and current.version_id != record["version_id"]:
         served = champion(workspace, "delay")
-        predicted = served.model.predict(holdout[served.model.feature_names_])["expected_delay_min"]
-        frame["abs_error_champion_min"] = (predicted.to_numpy() - actual.to_numpy()).__abs__()
-    return delay_gates(frame, reload_identical=True)
+        predicted = served.model.predict(holdout[list(served.model.feature_names_)])["expected_delay_min"]
+        frame["abs_error_champion_min"] = (predicted.set_axis(holdout.index) - actual).abs()
+    challenger = load_version(workspace, "delay", record["version_id"])
+    again = challenger.predict(holdout[list(challenger.feature_names_)])["expected_delay_min"].to_numpy()
+    identical = bool((again == holdout["expected_delay_min"].to_numpy()).all())
+    return delay_gates(frame, reload_identical=identical)
 
 
 def policy_verdicts(workspace: Workspace) -> list[Any]:
@@ -71,7 +75,11 @@ def policy_verdicts(workspace: Workspace) -> list[Any]:
             "max_delay_min": keyed["max_delay_min"].to_numpy(),
         }
     )
-    return policy_gates(frame, reload_identical=True)
+    if "champion" in wide.columns:
+        frame["cost_champion"] = wide["champion"]
+    return policy_gates(
+        frame, reload_identical=bool(workspace.tables.read_value("dispatch_policy")["reload_identical"])
+    )
 
 
 def _gates(asset: str, names: tuple[str, ...], judge: Callable[[Workspace], list[Any]]) -> dg.AssetChecksDefinition:
@@ -171,4 +179,6 @@ def promoted_dispatch_policy_intact(workspace: Workspace) -> dg.AssetCheckResult
 
 def _intact(workspace: Workspace, kind: str) -> dg.AssetCheckResult:
     served = workspace.registry.champion_path(kind)
+    if served is None:
+        return check_result(False, "nothing is served: no champion")
     return check_result(not served.is_fallback, f"version {served.version_id} is served", version=served.version_id)

@@ -47,8 +47,15 @@ def champion(workspace: Workspace, kind: str) -> Served:
     if registry.alias(kind, "champion") is None:
         raise NoChampionError(f"no {kind} model has been promoted yet: see the gates of the last training run")
     served = registry.champion_path(kind)
+    if served is None:
+        raise NoChampionError(f"no {kind} model can be served: its alias names no version")
     version = registry.get(served.version_id)
     return Served(served.version_id, _load(kind, served.path), dict(version.metrics), served.is_fallback)
+
+
+def load_version(workspace: Workspace, kind: str, version_id: str) -> Any:
+    """Load any registered version after its hashes were checked (ModelIntegrityError)."""
+    return _load(kind, workspace.registry.path(version_id))
 
 
 def _load(kind: str, path: Any) -> Any:

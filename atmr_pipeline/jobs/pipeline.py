@@ -1,14 +1,10 @@
 """One command, the whole pipeline: what is new, what must run for it, and what came of it."""
 
-import hashlib
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
-import atmr_pipeline
 from atmr_pipeline.jobs.runner import (
     JobReport,
     Progress,
@@ -18,6 +14,7 @@ from atmr_pipeline.jobs.runner import (
     prepare_dagster_home,
     run_job,
 )
+from atmr_pipeline.resources.fingerprints import code_fingerprint, file_hash, fingerprint
 from atmr_pipeline.settings import Settings
 
 LAST_RUN = "last_run"
@@ -25,7 +22,7 @@ WATERMARK = "operations"
 PARTITIONED = ("bookings", "assignments", "dispatch_runs")
 TRAINING_SETTINGS = (
     "seed", "delay_holdout_days", "delay_minimum_rows", "delay_minimum_days", "policy_holdout_days",
-    "policy_minimum_days", "policy_gradient_steps", "travel_detour",
+    "policy_minimum_days", "policy_gradient_steps", "policy_beam_width", "travel_detour",
 )  # fmt: skip
 
 
@@ -83,43 +80,34 @@ def run_pipeline(settings: Settings, on_progress: Progress | None = None) -> Pip
 
         workspace = Workspace()
         workspace.operations.check_schema()
-        fingerprint = input_fingerprint(settings, workspace)
+        inputs = input_fingerprint(settings, workspace)
         last = get_state(workspace.state, LAST_RUN) or {}
-        if last.get("fingerprint") == fingerprint and not last.get("failures"):
+        if last.get("fingerprint") == inputs and not last.get("failures"):
             return PipelineOutcome(True, last.get("refused", {}), {}, 0)
         reports, days = _run_jobs(workspace, on_progress)
         refused = {name: text for report in reports for name, text in report.refused_by.items()}
         failures = {step: text for report in reports for step, text in report.failures.items()}
         outcome = PipelineOutcome(False, refused, failures, days)
-        record = {**asdict(outcome), "fingerprint": fingerprint, "at": datetime.now(UTC).isoformat(timespec="seconds")}
+        record = {**asdict(outcome), "fingerprint": inputs, "at": datetime.now(UTC).isoformat(timespec="seconds")}
         set_state(workspace.state, LAST_RUN, record)
         return outcome
 
 
 def input_fingerprint(settings: Settings, workspace: Any) -> str:
     """Hash of everything an outcome depends on: sources, code and training settings."""
-    from atmr_pipeline.sensors.workbooks import content_hash, workbooks_in
+    from atmr_pipeline.sensors.workbooks import workbooks_in
 
     watermark = workspace.operations.high_watermark()
     weather = settings.weather_path
     parts = {
         "code": code_fingerprint(),
         "watermark": watermark.isoformat() if watermark else None,
-        "workbooks": sorted(content_hash(path) for path in workbooks_in(settings.inbox_dir)),
-        "weather": content_hash(weather) if weather and weather.exists() else None,
-        "gazetteer": content_hash(settings.gazetteer) if settings.gazetteer else None,
+        "workbooks": sorted(file_hash(path) for path in workbooks_in(settings.inbox_dir)),
+        "weather": file_hash(weather) if weather and weather.exists() else None,
+        "gazetteer": file_hash(settings.gazetteer) if settings.gazetteer else None,
         "settings": {name: getattr(settings, name) for name in TRAINING_SETTINGS},
     }
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
-
-
-def code_fingerprint() -> str:
-    """Hash of the package's code and SQL: other code may give another result on the same data."""
-    root = Path(atmr_pipeline.__file__).parent
-    digest = hashlib.sha256()
-    for path in sorted(path for pattern in ("*.py", "*.sql", "*.csv") for path in root.rglob(pattern)):
-        digest.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()
+    return fingerprint(parts)
 
 
 def _run_jobs(workspace: Any, on_progress: Progress | None) -> tuple[list[JobReport], int]:
@@ -141,13 +129,11 @@ def _run_jobs(workspace: Any, on_progress: Progress | None) -> tuple[list[JobRep
         reports.append(run_job("weekly_full_training", instance, days=ranges[-1], on_progress=on_progress))
         if mark is not None and not any(step in report.failures for report in reports for step in PARTITIONED):
             advance_watermark(workspace.state, WATERMARK, mark)
-        reports.append(
-            run_job("nightly_feedback", instance, assets=feedback_assets(), on_progress=on_progress)
-        )
+        reports.append(run_job("nightly_feedback", instance, assets=feedback_assets(), on_progress=on_progress))
     return reports, sum(all_days.index(last) - all_days.index(first) + 1 for first, last in ranges)
 
 
-def days_to_extract(workspace: Any, all_days: list[str]) -> list[str]:
+def days_to_extract(workspace: Any, all_days: Sequence[str]) -> list[str]:
     """Service days that were never extracted or that changed at the source since the watermark."""
     from atmr_pipeline.state.watermarks import get_watermark
 
@@ -169,5 +155,7 @@ def feedback_assets() -> list[str]:
 
     graph = defs().resolve_asset_graph()
     return sorted(
-        key.path[-1] for key in graph.materializable_asset_keys if graph.get(key).group_name in ("feedback", "monitoring")
+        key.path[-1]
+        for key in graph.materializable_asset_keys
+        if graph.get(key).group_name in ("feedback", "monitoring")
     )

@@ -152,7 +152,8 @@ def _report(name: str, run_id: str, result: "dg.ExecuteInProcessResult") -> JobR
 
 
 def _all_subclasses(base: type) -> set[type]:
-    return {base}.union(*(_all_subclasses(child) for child in base.__subclasses__()))
+    children: list[type] = base.__subclasses__()
+    return {base}.union(*(_all_subclasses(child) for child in children))
 
 
 @contextmanager

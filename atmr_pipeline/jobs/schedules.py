@@ -26,13 +26,12 @@ def range_tags(first_key: str, last_key: str) -> dict[str, str]:
 
 def open_days(now: datetime) -> tuple[str, str]:
     """First and last service day whose records may still change at ``now``."""
-    last = SERVICE_DAYS.get_last_partition_key(current_time=now)
-    first_known = SERVICE_DAYS.get_first_partition_key(current_time=now)
-    if last is None or first_known is None:
+    known = SERVICE_DAYS.get_partition_keys(current_time=now)
+    if not known:
         raise ValueError("the service days are empty: ATMR_HISTORY_START lies in the future")
     local_day = now.astimezone(ZoneInfo(LOCAL_TIMEZONE)).date()
     first = (local_day - timedelta(days=load_settings().late_window_days)).isoformat()
-    return max(first, first_known), last
+    return max(first, known[0]), known[-1]
 
 
 def _schedule(name: str, job: Any, cron: str, description: str) -> dg.ScheduleDefinition:

@@ -36,7 +36,9 @@ class ParquetIOManager(dg.ConfigurableIOManager):
             return self._tables.read_value(name)
         if context.has_partition_key or context.has_asset_partitions:
             days = [date.fromisoformat(key) for key in context.asset_partition_keys]
-            consumer_is_partitioned = context.step_context.has_partition_key or context.step_context.has_partition_key_range
+            consumer_is_partitioned = (
+                context.step_context.has_partition_key or context.step_context.has_partition_key_range
+            )
             if consumer_is_partitioned and days:
                 return self._tables.read(name, first_day=min(days), last_day=max(days))
         return self._tables.read(name)

@@ -7,6 +7,7 @@ from pathlib import Path
 import dagster as dg
 
 from atmr_pipeline.jobs.definitions import excel_import
+from atmr_pipeline.resources.fingerprints import file_hash
 from atmr_pipeline.settings import load_settings
 
 WORKBOOK_SUFFIXES = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods", ".csv")
@@ -23,17 +24,11 @@ def workbooks_in(inbox: Path) -> list[Path]:
     )
 
 
-def content_hash(path: Path) -> str:
-    """SHA-256 of the file's bytes, read in pieces."""
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
-
-
 @dg.sensor(
     job=excel_import,
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="A workbook whose content was never seen starts excel_import. A copy still being written waits one tick.",
+    description="A workbook whose content was never seen starts excel_import; one still being copied waits a tick.",
 )
 def new_workbook(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
     """Ask for one import when the set of settled contents changes.
@@ -45,7 +40,7 @@ def new_workbook(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.Sk
     cursor = json.loads(context.cursor) if context.cursor else {"stats": {}, "done": []}
     stats = {path.name: [path.stat().st_size, path.stat().st_mtime_ns] for path in workbooks_in(inbox)}
     settled = [path for path in workbooks_in(inbox) if cursor["stats"].get(path.name) == stats[path.name]]
-    hashes = sorted({content_hash(path) for path in settled})
+    hashes = sorted({file_hash(path) for path in settled})
     fresh = [digest for digest in hashes if digest not in cursor["done"]]
     state = json.dumps({"stats": stats, "done": sorted({*cursor["done"], *fresh})})
     if not fresh:

@@ -7,8 +7,10 @@ import numpy as np
 from atmr_pipeline.domain.geo import haversine_km
 from atmr_pipeline.domain.travel import FloatArray, TravelMatrix
 
-PLANNING_SPEED_KMH = np.array([40, 40, 40, 40, 40, 40, 34, 25, 25, 30, 32, 31, 29, 30, 31, 30, 26, 24, 27, 32, 36, 38, 40, 40], dtype=float)
-"""Planning speed by local hour, km/h: an assumption (urban Geneva, two rush hours), shown with every matrix as its source."""
+PLANNING_SPEED_KMH = np.array(
+    [40, 40, 40, 40, 40, 40, 34, 25, 25, 30, 32, 31, 29, 30, 31, 30, 26, 24, 27, 32, 36, 38, 40, 40], dtype=float
+)
+"""Planning speed by local hour, km/h: an assumption (urban Geneva, two rush hours), never a measurement."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class HaversineTravel:
             raise ValueError("speed_kmh needs 24 positive values, one an hour")
 
     def matrix(self, origins: FloatArray, destinations: FloatArray, hour: FloatArray | float) -> TravelMatrix:
-        """Minutes and km from each origin to each destination; see :class:`atmr_pipeline.domain.travel.TravelProvider`."""
+        """Minutes and km from each origin to each destination, as a ``TravelProvider`` must."""
         km = self.detour * haversine_km(
             origins[:, None, 0], origins[:, None, 1], destinations[None, :, 0], destinations[None, :, 1]
         )

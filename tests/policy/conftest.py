@@ -16,7 +16,7 @@ def days() -> list[DayProblem]:
 def tiny_settings() -> DqnSettings:
     return DqnSettings(
         gradient_steps=6, batch_size=16, parallel_days=8, warmup_steps=4, replay_capacity=512, generated_days=20,
-        log_every=3,
+        log_every=3, demonstration_batch=16,
     )  # fmt: skip
 
 

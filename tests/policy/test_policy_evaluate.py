@@ -16,7 +16,7 @@ from atmr_pipeline.models.policy.evaluate import (
     summary,
 )
 from atmr_pipeline.models.policy.learner import CurvePoint
-from atmr_pipeline.models.policy.pictures import cost_by_method_png, learning_curve_png
+from atmr_pipeline.models.policy.pictures import cost_by_method, learning_curve
 
 PNG_SIGNATURE = b"\x89PNG"
 MAX_PICTURE_BYTES = 60_000
@@ -94,9 +94,19 @@ def test_summary_puts_the_cheapest_first(results: pd.DataFrame) -> None:
         summary(results, reference="nobody")
 
 
+def test_days_are_told_by_whatever_columns_tell_them(results: pd.DataFrame) -> None:
+    renamed = results.assign(service_day=results["day"] // 2, company_id=results["day"] % 2).drop(columns="day")
+    shuffled = renamed.sample(frac=1.0, random_state=0)
+    pd.testing.assert_frame_equal(summary(shuffled, reference="greedy"), summary(renamed, reference="greedy"))
+
+
 def test_pictures_are_small_and_reproducible(results: pd.DataFrame) -> None:
-    curve = [CurvePoint(step, 1.0 / step, 120.0 - step / 50, 0.4 - step / 10_000) for step in range(1, 2500, 50)]
-    for picture in (learning_curve_png(curve), cost_by_method_png(results, reference="greedy")):
+    curve = [CurvePoint(step, 1.0 / step, 120.0 - step / 50, 0.4 - step / 10_000, 2500) for step in range(1, 2500, 50)]
+    for picture in (learning_curve(curve), cost_by_method(results, reference="greedy")):
         assert picture.startswith(PNG_SIGNATURE)
         assert len(picture) < MAX_PICTURE_BYTES
-    assert learning_curve_png(curve) == learning_curve_png(curve)
+    one_day = (
+        results[results["day"] == 0].drop(columns="day").assign(company_id=1, service_day=pd.Timestamp("2025-03-03"))
+    )
+    assert cost_by_method(one_day).startswith(PNG_SIGNATURE)
+    assert learning_curve(curve) == learning_curve(curve)

@@ -7,10 +7,11 @@ from policy_days import make_day, make_days
 
 from atmr_pipeline.dispatch.planners import plan
 from atmr_pipeline.dispatch.problem import DayProblem
-from atmr_pipeline.dispatch.simulator import simulate
+from atmr_pipeline.dispatch.simulator import CostWeights, simulate
 from atmr_pipeline.domain.errors import NotEnoughDataError
 from atmr_pipeline.models.policy.augmentation import AugmentationSettings, generated_days
-from atmr_pipeline.models.policy.bank import DayBank
+from atmr_pipeline.models.policy.bank import DayBank, days_sha256
+from atmr_pipeline.models.policy.demonstrations import demonstrate, margin_loss
 from atmr_pipeline.models.policy.environment import DayState, advance, initial_state
 from atmr_pipeline.models.policy.evaluate import paired_bootstrap_over_days
 from atmr_pipeline.models.policy.features import decide
@@ -19,7 +20,6 @@ from atmr_pipeline.models.policy.learner import (
     DqnSettings,
     TrainedPolicy,
     _Run,
-    days_sha256,
     train,
 )
 from atmr_pipeline.models.policy.policy import DispatchPolicy
@@ -54,11 +54,11 @@ def test_training_leaves_torch_as_it_was(days: list[DayProblem], tiny_settings: 
 
 
 def test_progress_is_the_curve(days: list[DayProblem], tiny_settings: DqnSettings) -> None:
-    seen: list[tuple[CurvePoint, int]] = []
-    result = train(days, tiny_settings, on_progress=lambda point, total: seen.append((point, total)))
-    assert [point for point, _ in seen] == list(result.curve)
+    seen: list[CurvePoint] = []
+    result = train(days, tiny_settings, on_progress=seen.append)
+    assert seen == list(result.curve)
     assert [point.step for point in result.curve] == [1, 3, 6]
-    assert {total for _, total in seen} == {6}
+    assert {point.budget for point in seen} == {6}
     assert all(np.isfinite([point.loss, point.mean_cost, point.epsilon]).all() for point in result.curve)
     assert result.n_training_days + result.n_validation_days == len(days)
     assert "6 gradient steps on 32 days" in result.summary()
@@ -93,6 +93,32 @@ def test_targets_are_the_cost_at_the_end_of_a_day_and_the_double_estimate_before
 
 def _joined(first: DayState, second: DayState) -> DayState:
     return DayState(*(torch.cat([getattr(first, field.name), getattr(second, field.name)]) for field in fields(first)))
+
+
+def test_demonstrations_are_the_local_search_plan_step_by_step(days: list[DayProblem]) -> None:
+    bank = DayBank.from_problems(days, CostWeights())
+    shown = demonstrate(bank, days)
+    for row, day in enumerate(days):
+        drivers = plan(day, "local_search").assignment[day.service_order]
+        mine = shown.state.day == row
+        order = shown.state.step[mine].argsort()
+        assert shown.action[mine][order].tolist() == np.where(drivers < 0, bank.max_drivers, drivers).tolist()
+    legal = decide(bank, shown.state).choice.legal
+    assert bool(legal.gather(1, shown.action[:, None]).all())
+
+
+def test_margin_loss_by_hand() -> None:
+    q = torch.tensor([[1.0, 0.5, -torch.inf], [0.0, 3.0, 2.0], [0.0, -torch.inf, -torch.inf]], requires_grad=True)
+    loss = margin_loss(q, torch.tensor([0, 2, 0]), 0.2)
+    assert loss.item() == pytest.approx((0.0 + 1.2 + 0.0) / 3)
+    loss.backward()
+    assert q.grad is not None
+    torch.testing.assert_close(q.grad, torch.tensor([[0.0, 0, 0], [0.0, 1, -1], [0.0, 0, 0]]) / 3)
+
+
+def test_learning_works_without_demonstrations(days: list[DayProblem], tiny_settings: DqnSettings) -> None:
+    alone = train(days, replace(tiny_settings, demonstration_weight=0.0))
+    assert not torch.equal(parameters(alone), parameters(train(days, tiny_settings)))
 
 
 def test_random_actions_are_legal_and_seldom_drop() -> None:

@@ -27,7 +27,8 @@ def delay_holdout(
         {
             "service_day": days,
             "error_challenger_min": challenger,
-            "abs_error_constant_min": np.abs(noise + rng.normal(0.0, 3.0, rows)),
+            "abs_error_constant_mean_min": np.abs(noise + rng.normal(0.0, 3.0, rows)),
+            "abs_error_constant_median_min": np.abs(noise + np.random.default_rng([seed, 1]).normal(0.0, 2.5, rows)),
             "abs_error_spline_ridge_min": np.abs(errors()),
             "covered_challenger": rng.random(rows) < 0.9,
             "brier_challenger": np.where(late, 0.45, 0.08),

@@ -55,7 +55,7 @@ def test_a_good_challenger_passes_every_gate():
     assert failed(verdicts) == set()
     decision = decide(list(verdicts.values()))
     assert decision.promote
-    assert decision.reasons == ("all 9 gates passed",)
+    assert decision.reasons == ("all 10 gates passed",)
 
 
 def test_the_first_challenger_is_judged_against_the_baselines_alone():
@@ -63,7 +63,7 @@ def test_the_first_challenger_is_judged_against_the_baselines_alone():
     assert verdicts["not_inferior_to_champion"].passed
     assert "no champion yet" in verdicts["not_inferior_to_champion"].detail
     worse = judge(delay_holdout(1, champion=False, worse=2.0))
-    assert {"better_than_constant", "not_worse_than_spline_ridge"} <= failed(worse)
+    assert {"better_than_constant_mean", "not_worse_than_spline_ridge"} <= failed(worse)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,8 @@ def test_the_first_challenger_is_judged_against_the_baselines_alone():
         ({"covered_challenger": False}, "coverage"),
         ({"covered_challenger": True}, "coverage"),
         ({"brier_challenger": 0.9}, "brier_not_worse_than_constant"),
-        ({"abs_error_constant_min": 0.1}, "better_than_constant"),
+        ({"abs_error_constant_mean_min": 0.1}, "better_than_constant_mean"),
+        ({"abs_error_constant_median_min": 0.1}, "not_worse_than_constant_median"),
         ({"abs_error_spline_ridge_min": 0.1}, "not_worse_than_spline_ridge"),
         ({"abs_error_champion_min": 0.1}, "not_inferior_to_champion"),
     ],

@@ -26,10 +26,8 @@ def test_ranges_have_no_gaps_and_cover_exactly_the_days() -> None:
 
 
 def test_a_second_run_on_the_same_home_is_refused_in_one_line(tmp_path: Path) -> None:
-    with exclusive(tmp_path):
-        with pytest.raises(AlreadyRunningError, match="another run works on"):
-            with exclusive(tmp_path):
-                raise AssertionError("two runs at once")
+    with exclusive(tmp_path), pytest.raises(AlreadyRunningError, match="another run works on"), exclusive(tmp_path):
+        raise AssertionError("two runs at once")
     with exclusive(tmp_path):
         pass
 

@@ -4,6 +4,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -43,7 +44,9 @@ def test_a_round_trip_row_gives_two_linked_legs(tmp_path: Path) -> None:
     WORKBOOK_COURSES.validate(parsed.courses)
 
 
-@pytest.mark.parametrize(("suffix", "write"), [(".xlsx", write_xlsx), (".xlsm", write_xlsx), (".csv", write_csv), (".ods", write_ods), (".xlsb", write_xlsb)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("suffix", "write"), [(".xlsm", write_xlsx), (".csv", write_csv), (".ods", write_ods), (".xlsb", write_xlsb)]
+)
 def test_formats_give_the_same_legs(tmp_path: Path, suffix: str, write: Any) -> None:
     rows = [["Titre"], HEADER, course(), course("02.10.2025 9h15", "R", initials="")]
     reference = parse(write_xlsx(tmp_path / "reference.xlsx", rows)).courses
@@ -144,8 +147,6 @@ def test_times_set_aside(tmp_path: Path) -> None:
 
 
 def test_hidden_and_merged_cells(tmp_path: Path) -> None:
-    import openpyxl
-
     path = write_xlsx(tmp_path / "a.xlsx", [["Titre"], HEADER, course(), course("02.10.2025 09:00", "A"), course(None)])
     workbook = openpyxl.load_workbook(path)
     sheet = workbook["Feuil1"]
@@ -210,7 +211,7 @@ cells = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.lists(cells, max_size=8), max_size=12), st.lists(st.integers(0, 5), max_size=6))
 def test_rows_always_add_up(tmp_path: Path, noise: list[list[Any]], days: list[int]) -> None:
     rows = [HEADER, *noise, *(course(f"0{day + 1}.10.2025 09:15 16:00") for day in days)]

@@ -57,9 +57,20 @@ def test_cells_with_at_most_one_time(when: object, first: time | None) -> None:
 
 @pytest.mark.parametrize(
     "cell",
-    [time(9, 15), "9h15", "9.15", "09:15", "9:15:00", 9.15, 0.3854166667, "0.3854166667", timedelta(hours=9, minutes=15),
-     datetime(1899, 12, 31, 9, 15), " 9 h 15 "],
-)  # fmt: skip
+    [
+        time(9, 15),
+        datetime(1899, 12, 31, 9, 15),
+        timedelta(hours=9, minutes=15),
+        "9h15",
+        "9.15",
+        "09:15",
+        "9:15:00",
+        " 9 h 15 ",
+        9.15,
+        0.3854166667,
+        "0.3854166667",
+    ],
+)
 def test_time_columns(cell: object) -> None:
     moment = read_moment(DAY, cell, "16h")  # type: ignore[arg-type]
     assert (moment.first, moment.second, moment.problem) == (time(9, 15), time(16), None)

@@ -47,12 +47,10 @@ def write_csv(path: Path, rows: Rows, *, delimiter: str = ";", encoding: str = "
 
 def write_ods(path: Path, rows: Rows, *, repeat: int = 1) -> Path:
     """An .ods file of text cells; ``repeat`` is the repetition written on the last row."""
+    text = '<table:table-cell office:value-type="string"><text:p>{}</text:p></table:table-cell>'
     body = "".join(
         f'<table:table-row table:number-rows-repeated="{repeat if row is rows[-1] else 1}">'
-        + "".join(
-            f'<table:table-cell office:value-type="string"><text:p>{escape(str(cell))}</text:p></table:table-cell>'
-            for cell in row
-        )
+        + "".join(text.format(escape(str(cell))) for cell in row)
         + "</table:table-row>"
         for row in rows
     )
@@ -60,7 +58,8 @@ def write_ods(path: Path, rows: Rows, *, repeat: int = 1) -> Path:
     content = (
         f'<?xml version="1.0" encoding="UTF-8"?><office:document-content xmlns:office="{name}:office:1.0" '
         f'xmlns:table="{name}:table:1.0" xmlns:text="{name}:text:1.0"><office:body><office:spreadsheet>'
-        f'<table:table table:name="Feuil1">{body}</table:table></office:spreadsheet></office:body></office:document-content>'
+        f'<table:table table:name="Feuil1">{body}</table:table></office:spreadsheet></office:body>'
+        "</office:document-content>"
     )
     manifest = f'<manifest:manifest xmlns:manifest="{name}:manifest:1.0"/>'
     with zipfile.ZipFile(path, "w") as archive:

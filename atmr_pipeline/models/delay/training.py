@@ -37,8 +37,11 @@ class DelayTraining:
     comparisons : dict of Comparison
         The model against each baseline, paired by day.
     holdout : DataFrame
-        ``assignment_id, booking_id, driver_id, service_day, decided_at, delay_min, is_late``, the features and the
-        prediction columns.
+        ``assignment_id, booking_id, driver_id, service_day, decided_at, delay_min, is_late``, the features, the
+        prediction columns, and what gates compare with: ``constant_mean_min``, ``constant_median_min``,
+        ``spline_ridge_min`` (minutes) and ``constant_p_late`` (the late share of the train rows).
+    window : dict of str
+        ``train_first_day, train_last_day, holdout_first_day, holdout_last_day``: service days, ISO dates.
     rows : dict of int
         ``train, holdout, gap``: the gap is what was decided before the holdout and measured within it.
     data_hash : str
@@ -51,6 +54,7 @@ class DelayTraining:
     baselines: dict[str, dict[str, float | int | None]]
     comparisons: dict[str, Comparison]
     holdout: pd.DataFrame
+    window: dict[str, str]
     rows: dict[str, int]
     data_hash: str
 
@@ -60,6 +64,7 @@ class DelayTraining:
             "evaluation": self.evaluation,
             "baselines": self.baselines,
             "comparisons": {name: comparison.to_dict() for name, comparison in self.comparisons.items()},
+            "window": self.window,
             "rows": self.rows,
         }
 
@@ -122,8 +127,24 @@ def train_delay_model(
             name: compare(errors["model"], errors[name], holdout["service_day"], seed=params.seed) for name in baselines
         },
         holdout=pd.concat(
-            [holdout[kept].assign(is_late=delay > params.late_after_min), predicted["model"]], axis=1
+            [
+                holdout[kept].assign(
+                    is_late=delay > params.late_after_min,
+                    constant_mean_min=predicted["constant_mean"]["expected_delay_min"],
+                    constant_median_min=predicted["constant_median"]["expected_delay_min"],
+                    spline_ridge_min=predicted["spline_ridge"]["expected_delay_min"],
+                    constant_p_late=float((train["delay_min"] > params.late_after_min).mean()),
+                ),
+                predicted["model"],
+            ],
+            axis=1,
         ).reset_index(drop=True),
+        window={
+            "train_first_day": f"{train['service_day'].min():%Y-%m-%d}",
+            "train_last_day": f"{train['service_day'].max():%Y-%m-%d}",
+            "holdout_first_day": f"{holdout['service_day'].min():%Y-%m-%d}",
+            "holdout_last_day": f"{holdout['service_day'].max():%Y-%m-%d}",
+        },
         rows={
             "train": len(train),
             "holdout": len(holdout),

@@ -3,6 +3,7 @@
 Padding is masked out wherever it could be seen: it never stands for a value.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -163,3 +164,22 @@ def _cheapest_arcs(
     usable = (late <= weights.lost_after_min) & np.triu(np.ones(cost.shape, dtype=bool), 1)
     padded = np.vstack([np.where(usable, np.minimum(cost, lost), lost), lost])
     return np.minimum.accumulate(padded[::-1])[::-1]
+
+
+def days_sha256(problems: Sequence[DayProblem]) -> str:
+    """Content of the days, in order: what a model was trained on. Identifiers do not enter."""
+    digest = hashlib.sha256()
+    for problem in problems:
+        order = problem.service_order
+        digest.update(f"{problem.n_drivers}/{problem.n_bookings}/{problem.absences}".encode())
+        for name in ("shift_start_min", "shift_end_min", "is_emergency"):
+            digest.update(np.ascontiguousarray(getattr(problem, name)).tobytes())
+        for name in ("scheduled_min", "ready", "is_outbound", "is_urgent", "ride_min", "ride_km"):
+            digest.update(np.ascontiguousarray(getattr(problem, name)[order]).tobytes())
+        for name in ("pickup_service_min", "dropoff_service_min"):
+            digest.update(np.ascontiguousarray(getattr(problem, name)[order]).tobytes())
+        for name in ("start_min", "start_km"):
+            digest.update(np.ascontiguousarray(getattr(problem, name)[:, order]).tobytes())
+        for name in ("deadhead_min", "deadhead_km"):
+            digest.update(np.ascontiguousarray(getattr(problem, name)[np.ix_(order, order)]).tobytes())
+    return digest.hexdigest()

@@ -6,6 +6,7 @@ change of the penalty), so that the return of an episode is exactly ``-total / R
 :func:`atmr_pipeline.dispatch.simulator.simulate`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -49,6 +50,11 @@ class DayState:
     def take(self, rows: Tensor) -> "DayState":
         """The states at some rows, (n,) indices or a mask."""
         return DayState(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+
+def states_together(states: Sequence[DayState]) -> DayState:
+    """Several sets of states as one, in order."""
+    return DayState(*(torch.cat([getattr(state, field.name) for state in states]) for field in fields(DayState)))
 
 
 def initial_state(bank: DayBank, day: Tensor) -> DayState:

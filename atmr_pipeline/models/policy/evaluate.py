@@ -19,7 +19,9 @@ PlanFunction = Callable[[DayProblem], npt.NDArray[np.integer]]
 BASELINE_METHODS = ("greedy", "least_loaded", "nearest", "local_search")
 """What a policy is held against; it may be served only if it does not lose to these."""
 
-KPIS = ("cost", "deadhead_km", "load_gap", "late", "lost", "completion")
+KPIS = (
+    "cost", "deadhead_km", "load_gap", "late", "lost", "completion", "bookings", "completed", "max_delay_min",
+)  # fmt: skip
 """Columns of :func:`evaluate_policies` beside ``day`` and ``method``."""
 
 COMPLETION_WITHOUT_BOOKINGS = 1.0
@@ -48,7 +50,8 @@ def evaluate_policies(
     -------
     DataFrame
         One row a day and method: ``day`` (position in ``days``), ``method``, ``cost``, ``deadhead_km``, ``load_gap``,
-        ``late`` and ``lost`` (bookings), ``completion`` (share of bookings served).
+        ``late`` and ``lost`` (bookings), ``completion`` (share of bookings served), ``bookings`` and ``completed``
+        (counts), ``max_delay_min`` (largest planned lateness of a served booking, at least 0).
 
     Raises
     ------
@@ -70,6 +73,9 @@ def evaluate_policies(
                     "late": outcome.n_late,
                     "lost": outcome.n_lost,
                     "completion": served,
+                    "bookings": problem.n_bookings,
+                    "completed": outcome.n_served,
+                    "max_delay_min": float(np.nanmax(outcome.lateness_min, initial=0.0)),
                 }
             )
     return pd.DataFrame(rows, columns=["day", "method", *KPIS])
@@ -145,7 +151,7 @@ def summary(results: pd.DataFrame, *, reference: str, n: int = 2000, seed: int =
     ValueError
         If the reference is not among the methods.
     """
-    costs = results.pivot(index="day", columns="method", values="cost")
+    costs = costs_by_day(results)
     if reference not in costs:
         raise ValueError(f"reference {reference!r} was not evaluated: choose one of {', '.join(map(str, costs))}")
     table = results.groupby("method")[list(KPIS)].mean()
@@ -156,6 +162,12 @@ def summary(results: pd.DataFrame, *, reference: str, n: int = 2000, seed: int =
     columns = ["vs_reference_pct", "vs_reference_low_pct", "vs_reference_high_pct"]
     compared = pd.DataFrame.from_dict(differences, orient="index", columns=columns)
     return pd.concat([table, compared], axis=1).rename_axis("method").sort_values("cost")
+
+
+def costs_by_day(results: pd.DataFrame) -> pd.DataFrame:
+    """Costs with one row a day and one column a method; a day is told by every column that is no method and no KPI."""
+    key = [str(column) for column in results.columns if column not in ("method", *KPIS)]
+    return results.pivot(index=key, columns="method", values="cost")
 
 
 def _planned(problem: DayProblem, *, method: str, weights: CostWeights) -> IntArray:

@@ -106,7 +106,7 @@ class Decision:
     on_duty: Tensor
     """(N, D) bool: which rows are drivers at all."""
     prior: Tensor
-    """(N, D + 1) value of each action by rule, minus the step's cost and the cheapest arcs after it."""
+    """(N, D + 1) value of each action by rule, in reward units: minus its cost and the cheapest arcs after it."""
     choice: Options
 
 

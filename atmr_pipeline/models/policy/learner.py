@@ -1,14 +1,14 @@
 """The DQN learner, from top to bottom.
 
 Double (van Hasselt et al. 2016), dueling (Wang et al. 2016) deep Q-learning (Mnih et al. 2015) with prioritised replay
-(Schaul et al. 2016), one-step targets, a softly updated target network and an exponential average of the weights
-that is what gets evaluated and saved. Many days run at once; each learning step advances all of them by one decision
-and takes one gradient step. The budget is a number of gradient steps, not a time, so that a result can be had again:
-same days, settings and seed give the same weights bit for bit on the same CPU and library versions.
+(Schaul et al. 2016), one-step targets, demonstrations (Hester et al. 2018), a softly updated target network and an
+exponential average of the weights, which is what gets evaluated and saved. Many days run at once; each learning step
+advances all of them by one decision and takes one gradient step. The budget is a number of gradient steps, not a time,
+so that a result can be had again: same days, settings and seed give the same weights bit for bit on the same CPU and
+library versions.
 """
 
 import copy
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -20,7 +20,8 @@ from atmr_pipeline.dispatch.problem import DayProblem
 from atmr_pipeline.dispatch.simulator import CostWeights
 from atmr_pipeline.domain.errors import NotEnoughDataError
 from atmr_pipeline.models.policy.augmentation import AugmentationSettings, generated_days
-from atmr_pipeline.models.policy.bank import DayBank
+from atmr_pipeline.models.policy.bank import DayBank, days_sha256
+from atmr_pipeline.models.policy.demonstrations import Demonstrations, demonstrate, margin_loss
 from atmr_pipeline.models.policy.environment import (
     REWARD_SCALE,
     DayState,
@@ -40,11 +41,11 @@ class DqnSettings:
 
     seed: int = 0
     """Of the weights, the generated days, exploration and sampling."""
-    gradient_steps: int = 2400
+    gradient_steps: int = 1600
     """The budget; about a minute of one core for a year of days."""
-    batch_size: int = 384
+    batch_size: int = 192
     """Transitions in a gradient step."""
-    parallel_days: int = 192
+    parallel_days: int = 128
     """Days that run at once; each learning step adds as many transitions."""
     warmup_steps: int = 20
     """Decisions in every running day before the first gradient step."""
@@ -60,11 +61,17 @@ class DqnSettings:
     """Of AdamW."""
     gradient_clip: float = 5.0
     """Highest norm of a gradient."""
-    target_tau: float = 0.01
+    demonstration_weight: float = 1.0
+    """Of the margin loss on decisions of the local search; 0 learns from experience alone."""
+    demonstration_batch: int = 128
+    """Demonstrated decisions in a gradient step."""
+    demonstration_margin: float = 0.2
+    """By which a demonstrated action should beat the others, in reward units (0.2 is a cost of 4)."""
+    target_tau: float = 0.02
     """Share of the online weights that enters the target network at each step."""
-    ema_decay: float = 0.995
+    ema_decay: float = 0.99
     """Of the average of weights that is evaluated and saved."""
-    epsilon: tuple[float, float] = (0.4, 0.05)
+    epsilon: tuple[float, float] = (0.2, 0.03)
     """Share of random actions at the start and after ``epsilon_share`` of the budget."""
     epsilon_share: float = 0.6
     """Part of the budget over which epsilon falls."""
@@ -96,14 +103,16 @@ class CurvePoint:
 
     step: int
     loss: float
-    """Mean Huber loss since the last point."""
+    """Mean loss since the last point: Huber of the temporal-difference error, plus the demonstrations' share."""
     mean_cost: float
     """Mean cost of a validation day under the averaged weights, no exploration."""
     epsilon: float
+    budget: int
+    """Gradient steps of the whole run."""
 
 
-Progress = Callable[[CurvePoint, int], None]
-"""Called with each point and the number of gradient steps in the budget."""
+Progress = Callable[[CurvePoint], None]
+"""Called with each point of the curve as it is drawn."""
 
 
 @dataclass(frozen=True)
@@ -165,6 +174,7 @@ class _Run:
         self.settings = settings
         self.n_real = len(training)
         self.bank = DayBank.from_problems([*training, *generated], settings.weights)
+        self.demonstrations = demonstrate(self.bank, [*training, *generated]) if settings.demonstration_weight else None
         self.validation = DayBank.from_problems(validation, settings.weights)
         self.generator = torch.Generator().manual_seed(settings.seed)
         with torch.random.fork_rng(devices=[]):
@@ -190,10 +200,10 @@ class _Run:
             losses.append(self.gradient_step(done))
             if step % settings.log_every == 0 or step in (1, settings.gradient_steps):
                 mean_cost = float(best_actions(self.averaged, self.validation)[1].mean())
-                point = CurvePoint(step, float(np.mean(losses)), mean_cost, epsilon)
+                point = CurvePoint(step, float(np.mean(losses)), mean_cost, epsilon, settings.gradient_steps)
                 losses.clear()
                 if on_progress is not None:
-                    on_progress(point, settings.gradient_steps)
+                    on_progress(point)
                 yield point
 
     @torch.no_grad()
@@ -217,6 +227,8 @@ class _Run:
         goal = self.targets(batch)
         q = self.online(decide(self.bank, batch.state)).gather(1, batch.action[:, None])[:, 0]
         loss = (batch.weight * torch.nn.functional.smooth_l1_loss(q, goal, reduction="none")).mean()
+        if self.demonstrations is not None:
+            loss = loss + settings.demonstration_weight * self.demonstration_loss(self.demonstrations)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.online.parameters(), settings.gradient_clip)
@@ -227,6 +239,13 @@ class _Run:
         _follow(self.target, self.online, settings.target_tau)
         _follow(self.averaged, self.online, 1.0 - settings.ema_decay)
         return float(loss.detach())
+
+    def demonstration_loss(self, shown: Demonstrations) -> Tensor:
+        """Large-margin loss of the online network on some demonstrated decisions."""
+        rows = torch.randint(len(shown.action), (self.settings.demonstration_batch,), generator=self.generator)
+        decision = decide(self.bank, shown.state.take(rows))
+        q = legal_only(self.online(decision), decision.choice.legal)
+        return margin_loss(q, shown.action[rows], self.settings.demonstration_margin)
 
     @torch.no_grad()
     def targets(self, batch: Batch) -> Tensor:
@@ -254,25 +273,6 @@ class _Run:
 
     def _random(self, count: int) -> Tensor:
         return torch.rand(count, generator=self.generator)
-
-
-def days_sha256(problems: Sequence[DayProblem]) -> str:
-    """Content of the days, in order: what a model was trained on. Identifiers do not enter."""
-    digest = hashlib.sha256()
-    for problem in problems:
-        order = problem.service_order
-        digest.update(f"{problem.n_drivers}/{problem.n_bookings}/{problem.absences}".encode())
-        for name in ("shift_start_min", "shift_end_min", "is_emergency"):
-            digest.update(np.ascontiguousarray(getattr(problem, name)).tobytes())
-        for name in ("scheduled_min", "ready", "is_outbound", "is_urgent", "ride_min", "ride_km"):
-            digest.update(np.ascontiguousarray(getattr(problem, name)[order]).tobytes())
-        for name in ("pickup_service_min", "dropoff_service_min"):
-            digest.update(np.ascontiguousarray(getattr(problem, name)[order]).tobytes())
-        for name in ("start_min", "start_km"):
-            digest.update(np.ascontiguousarray(getattr(problem, name)[:, order]).tobytes())
-        for name in ("deadhead_min", "deadhead_km"):
-            digest.update(np.ascontiguousarray(getattr(problem, name)[np.ix_(order, order)]).tobytes())
-    return digest.hexdigest()
 
 
 def _between(ends: tuple[float, float], share: float) -> float:

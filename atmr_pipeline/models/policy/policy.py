@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from atmr_pipeline.dispatch.problem import DayProblem
@@ -118,7 +118,7 @@ class DispatchPolicy:
         """
         directory.mkdir(parents=True, exist_ok=True)
         state = {name: value.contiguous() for name, value in self.network.state_dict().items()}
-        save_file(state, directory / WEIGHTS_FILE)
+        (directory / WEIGHTS_FILE).write_bytes(save(state))
         manifest: dict[str, Any] = {
             "kind": MANIFEST_KIND,
             "format": MANIFEST_FORMAT,

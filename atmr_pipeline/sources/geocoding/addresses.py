@@ -18,6 +18,7 @@ _MONTHS = "janvier fevrier mars avril mai juin juillet aout septembre octobre no
 MONTHS = frozenset(_MONTHS.split())
 SEPARATOR = re.compile(r"[\n\r\t,;·•|()]+|\s{2,}|\s+[-–—/]\s+|\u00a0+")
 BREAK = " ; "
+AT_A_TOWN = re.compile(r"(?<=\d) à ")
 MARK_POSTCODE = "\x01"
 MARK_NUMBER = "\x02"
 
@@ -59,7 +60,7 @@ def parse_address(text: str) -> ParsedAddress:
     Parts may be separated by line breaks, commas, middle dots, no-break spaces, runs of spaces or nothing; the street
     may come before or after the postcode; a place name may come first.
     """
-    folded = NOISE.sub(BREAK, fold(SEPARATOR.sub(BREAK, text.strip())))
+    folded = NOISE.sub(BREAK, fold(SEPARATOR.sub(BREAK, AT_A_TOWN.sub(BREAK, text.strip()))))
     folded, postcode = _take_postcode(folded)
     folded, number = _take_number(folded)
     return ParsedAddress(tuple(_phrases(folded)), number, postcode)
@@ -74,20 +75,27 @@ def _take_postcode(folded: str) -> tuple[str, str | None]:
 
 
 def _take_number(folded: str) -> tuple[str, str | None]:
-    """Cut at every house number; the first that follows or leads a street is the address's."""
-    number: str | None = None
+    """Cut at every house number; the address's is the one beside its street ("Bâtiment 2, rue Exemple 5")."""
     pieces: list[str] = []
+    found: list[tuple[bool, str]] = []
     at = 0
     for match in NUMBER.finditer(folded):
         if _is_part_of_name(folded, match):
             continue
-        pieces.append(folded[at : match.start()] + f"{BREAK}{MARK_NUMBER}")
+        before = folded[at : match.start()]
+        pieces.append(f"{before}{BREAK}{MARK_NUMBER}")
         at = match.end()
-        if number is None:
-            number = "".join(part or "" for part in (match[1], match[2]))
-            if match[3]:
-                number += f"/{match[3]}{match[4] or ''}"
-    return "".join(pieces) + folded[at:], number
+        tokens = words(before.rpartition(BREAK.strip())[2])
+        found.append((bool(CUTTING_TYPES.intersection(tokens)), _number_of(match)))
+    text = "".join(pieces) + folded[at:]
+    if not found:
+        return text, None
+    return text, next((number for beside_street, number in found if beside_street), found[0][1])
+
+
+def _number_of(match: re.Match[str]) -> str:
+    number = match[1] + (match[2] or "")
+    return f"{number}/{match[3]}{match[4] or ''}" if match[3] else number
 
 
 def _is_part_of_name(folded: str, match: re.Match[str]) -> bool:

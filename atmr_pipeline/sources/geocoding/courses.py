@@ -16,6 +16,7 @@ ANSWER_COLUMNS = {
     "source": "str",
     "score": "float64",
     "reason": "str",
+    "entry_key": "str",
 }
 PAIRS_PER_MATRIX = 100
 NOON = 12.0
@@ -32,16 +33,14 @@ def geocode_addresses(addresses: pd.DataFrame, gazetteer: Gazetteer) -> pd.DataF
     Returns
     -------
     DataFrame
-        One row an address key: ``address_key, lat, lon, precision, source, score, reason``; coordinates NaN
-        and a reason where unresolved. No address text.
+        One row an address key: ``address_key, lat, lon, precision, source, score, reason, entry_key``; coordinates
+        NaN and a reason where unresolved. No address text.
     """
     distinct = addresses.drop_duplicates("address_key")
     records = []
     for key, text in zip(distinct["address_key"], distinct["address_text"], strict=True):
         answer = gazetteer.locate(str(text))
-        records.append(
-            (key, answer.lat, answer.lon, answer.precision.value, answer.source, answer.score, answer.reason)
-        )
+        records.append({"address_key": key, **vars(answer), "precision": answer.precision.value})
     return pd.DataFrame(records, columns=list(ANSWER_COLUMNS)).astype(ANSWER_COLUMNS)
 
 
@@ -76,6 +75,7 @@ def geocode_courses(
         legs[f"{end}_lat"], legs[f"{end}_lon"] = found["lat"].where(placed), found["lon"].where(placed)
         legs[f"{end}_precision"] = found["precision"].where(placed, AddressPrecision.UNRESOLVED.value)
         legs[f"{end}_source"] = found["source"].where(placed)
+        legs[f"{end}_entry_key"] = found["entry_key"].where(placed)
     resolved = legs["pickup_lat"].notna() & legs["dropoff_lat"].notna()
     legs["distance_km"], legs["distance_source"] = _distances(legs, resolved, travel)
     legs["set_aside_reason"] = legs["set_aside_reason"].where(

@@ -1,6 +1,7 @@
 """The address directory in memory: streets, places and towns, found by their words."""
 
 import math
+import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -27,6 +28,12 @@ class Entry:
     lat: float
     lon: float
     source: str
+
+    @property
+    def key(self) -> str:
+        """16 hex digits that tell this row from others, whatever its coordinates."""
+        texts = (self.kind, self.name, self.street, self.number, self.postcode, self.locality, self.commune)
+        return hashlib.sha256("\x1f".join(texts).encode()).hexdigest()[:16]
 
 
 @dataclass

@@ -35,6 +35,9 @@ class Answer:
         0 to 1; of the best candidate, also where it was refused.
     reason : str or None
         ``not_found`` or ``ambiguous`` if unresolved.
+    entry_key : str or None
+        The directory entry that matched, as 16 hex digits: two answers at one point are the same place only if they
+        have the same entry, and a point without an entry would be a default in disguise.
     """
 
     lat: float | None
@@ -43,6 +46,7 @@ class Answer:
     source: str | None
     score: float
     reason: str | None
+    entry_key: str | None
 
 
 class Gazetteer:
@@ -86,6 +90,11 @@ class Gazetteer:
             )
         return gazetteer
 
+    @property
+    def entries(self) -> list[Entry]:
+        """The directory's rows within the service area."""
+        return self._directory.entries
+
     def info(self) -> dict[str, Any]:
         """Counts: ``entries``, ``kinds``, ``streets`` (names), ``sources``, ``outside_service_area`` (left out)."""
         directory = self._directory
@@ -105,12 +114,13 @@ class Gazetteer:
         finding = search(text, self._directory)
         if finding.entry is None:
             return _unresolved(finding)
-        return Answer(finding.lat, finding.lon, finding.precision, finding.entry.source, round(finding.score, 4), None)
+        entry, score = finding.entry, round(finding.score, 4)
+        return Answer(finding.lat, finding.lon, finding.precision, entry.source, score, None, entry.key)
 
 
 def _unresolved(finding: Finding) -> Answer:
     reason = finding.reason or "not_found"
-    return Answer(None, None, AddressPrecision.UNRESOLVED, None, round(finding.score, 4), reason)
+    return Answer(None, None, AddressPrecision.UNRESOLVED, None, round(finding.score, 4), reason, None)
 
 
 def _text(path: Path | None) -> str:

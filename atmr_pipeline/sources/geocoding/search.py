@@ -16,28 +16,16 @@ from atmr_pipeline.domain.vocabulary import AddressPrecision
 from atmr_pipeline.sources.geocoding.addresses import ParsedAddress, Phrase, parse_address
 from atmr_pipeline.sources.geocoding.directory import STREET_KINDS, Directory, Entry, Street, central, spread_km
 from atmr_pipeline.sources.geocoding.evidence import NEIGHBOUR_TOWNS, Area, make_area, plain_town
+from atmr_pipeline.sources.geocoding.places import SAME_PLACE_KM, THRESHOLD, Finding, best_place, readings
 from atmr_pipeline.sources.geocoding.similarity import similarity
-from atmr_pipeline.sources.geocoding.words import CUTTING_TYPES, TYPES, core, split_type
+from atmr_pipeline.sources.geocoding.words import ABBREVIATIONS, CUTTING_TYPES, TYPES, core, split_type
 
-THRESHOLD = 0.80
 MARGIN, EXACT_MARGIN = 0.04, 0.015
 SURE = 0.95
-SAME_STREET_KM, SAME_PLACE_KM, SAME_HOUSE_KM, SAME_AREA_KM = 2.5, 0.5, 0.2, 3.0
+SAME_STREET_KM, SAME_HOUSE_KM, SAME_AREA_KM = 2.5, 0.2, 3.0
 FUZZY_CUTOFF, FUZZY_LIMIT = 76.0, 8
-TOWN_CUTOFF, PLACE_CUTOFF = 84.0, 90.0
+TOWN_CUTOFF = 84.0
 COMMON_WORD = 60
-
-
-@dataclass(frozen=True)
-class Finding:
-    """The best answer of a search; ``entry`` is None where there is none, and ``reason`` says why."""
-
-    score: float = 0.0
-    entry: Entry | None = None
-    precision: AddressPrecision = AddressPrecision.UNRESOLVED
-    lat: float = float("nan")
-    lon: float = float("nan")
-    reason: str | None = None
 
 
 @dataclass(frozen=True)
@@ -60,7 +48,7 @@ def search(text: str, directory: Directory) -> Finding:
         return Finding(reason="not_found")
     if not phrases:
         return Finding(reason="not_found") if address.number else _area_only(area)
-    place = _best_place(phrases, area, directory)
+    place = best_place(phrases, area, directory)
     street = _best_street(phrases, address, area, directory)
     if street.entry is not None:
         return _at_its_door(street, place, address)
@@ -89,15 +77,17 @@ def _take_towns(address: ParsedAddress, directory: Directory) -> tuple[list[Phra
 
 
 def _leading_town(phrase: Phrase, directory: Directory) -> tuple[str | None, tuple[str, ...]]:
-    """The town that a phrase is, or begins with right after a postcode; and the words left."""
+    """The town that a phrase is, or begins with right after a postcode or before a street; and the words left."""
     whole = " ".join(phrase.tokens)
     if whole in directory.towns:
         return plain_town(whole), ()
-    if phrase.after_postcode:
-        for length in range(min(directory.longest_town, len(phrase.tokens) - 1), 0, -1):
-            start = " ".join(phrase.tokens[:length])
-            if start in directory.towns:
-                return plain_town(start), phrase.tokens[length:]
+    for length in range(min(directory.longest_town, len(phrase.tokens) - 1), 0, -1):
+        start, rest = " ".join(phrase.tokens[:length]), phrase.tokens[length:]
+        if start in directory.towns:
+            # "1205 Genève R. des Bains": the lone letter is a street now that it comes first.
+            rest = (ABBREVIATIONS.get(rest[0], rest[0]), *rest[1:])
+            if phrase.after_postcode or rest[0] in TYPES:
+                return plain_town(start), rest
     if (phrase.after_postcode or phrase.after_number) and phrase.tokens[0] not in TYPES:
         found = process.extractOne(whole, directory.town_names, scorer=ratio, score_cutoff=TOWN_CUTOFF)
         if found:
@@ -127,60 +117,6 @@ def _is_street(phrase: Phrase, directory: Directory) -> bool:
     return (len(phrase.tokens) > 1 and phrase.tokens[0] in CUTTING_TYPES) or phrase.before_number
 
 
-def _best_place(phrases: Sequence[Phrase], area: Area, directory: Directory) -> Finding:
-    best = Finding()
-    for joined in _runs(phrases):
-        for tokens, within in _readings(joined, area, directory):
-            found, score = _places_named(tokens, directory)
-            if not found:
-                continue
-            kept = [entry for entry in found if within.penalty(entry) == min(map(within.penalty, found))]
-            total = score - within.penalty(kept[0])
-            if total < THRESHOLD or total <= best.score:
-                continue
-            if spread_km(kept) > SAME_PLACE_KM:
-                best = Finding(total, reason="ambiguous")
-            else:
-                best = Finding(total, kept[0], AddressPrecision.PLACE, kept[0].lat, kept[0].lon)
-    return best
-
-
-def _runs(phrases: Sequence[Phrase]) -> list[tuple[str, ...]]:
-    """Words of one to three neighbouring phrases, longest first: "HUG - Maternité" is more telling than "HUG"."""
-    found = []
-    for count in (3, 2, 1):
-        for start in range(len(phrases) - count + 1):
-            run = phrases[start : start + count]
-            if count == 1 or not any(phrase.before_number for phrase in run):
-                found.append(tuple(token for phrase in run for token in phrase.tokens))
-    return found
-
-
-def _places_named(tokens: Sequence[str], directory: Directory) -> tuple[list[Entry], float]:
-    name = " ".join(core(list(tokens)))
-    if name in directory.places:
-        return directory.places[name], 1.0
-    if len(name) < 8 or tokens[0] in CUTTING_TYPES:
-        return [], 0.0
-    found = process.extractOne(name, directory.place_names, scorer=ratio, score_cutoff=PLACE_CUTOFF)
-    return (directory.places[found[0]], found[1] / 100.0) if found else ([], 0.0)
-
-
-def _readings(tokens: tuple[str, ...], area: Area, directory: Directory) -> Iterable[tuple[tuple[str, ...], Area]]:
-    """The phrase as it stands, then without a town at its end: "rue de Lausanne Genève"."""
-    yield tokens, area
-    for length in range(min(directory.longest_town, len(tokens) - 1), 0, -1):
-        town = " ".join(tokens[-length:])
-        rest = tokens[:-length]
-        if (
-            town in directory.towns
-            and core(split_type(list(rest))[1])
-            and rest[-1] not in {"de", "du", "des", "d", "la", "les"}
-        ):
-            yield rest, area.with_town(plain_town(town), directory)
-            return
-
-
 def _best_street(phrases: Sequence[Phrase], address: ParsedAddress, area: Area, directory: Directory) -> Finding:
     """The best street over all phrases; a phrase that stands before the house number goes first."""
     findings = []
@@ -199,12 +135,14 @@ def _best_street(phrases: Sequence[Phrase], address: ParsedAddress, area: Area, 
 
 def _street_of(phrase: Phrase, number: str | None, area: Area, directory: Directory) -> Finding:
     candidates: dict[int, Candidate] = {}
-    for tokens, within in _readings(phrase.tokens, area, directory):
+    for tokens, within in readings(phrase.tokens, area, directory):
         _collect(_mended(tokens, directory), within, directory, candidates)
-    if phrase.before_number and _top(candidates) < THRESHOLD:
-        # A place name may run into the street without a separator.
+    if phrase.before_number and phrase.tokens[0] not in TYPES and _top(candidates) < THRESHOLD:
+        # A place name may run into a street whose type has a typing error.
         for start in range(1, min(len(phrase.tokens) - 1, 6)):
-            _collect(_mended(phrase.tokens[start:], directory), area, directory, candidates)
+            rest = _mended(phrase.tokens[start:], directory)
+            if rest[0] in CUTTING_TYPES:
+                _collect(rest, area, directory, candidates)
     ranked = sorted(candidates.values(), key=lambda candidate: -candidate.score)
     if not ranked or ranked[0].score < THRESHOLD:
         return Finding(ranked[0].score if ranked else 0.0, reason="not_found")

@@ -12,6 +12,8 @@ INITIAL_MATCH = 0.92
 TYPE_WEIGHT = 0.14
 CONNECTOR_WEIGHT = 0.04
 NO_TYPE = 0.7
+OTHER_TYPE = -0.6
+"""Rue X and Pont X are two things: another type than the one written leaves a name below the threshold."""
 
 
 def similarity(tokens: Sequence[str], street: Street) -> float:
@@ -25,7 +27,7 @@ def similarity(tokens: Sequence[str], street: Street) -> float:
     kind, rest = split_type(list(tokens))
     written = core(rest)
     names = max(aligned(written, street.core), as_one(written, street))
-    types = 1.0 if kind == street.kind else (NO_TYPE if not kind or not street.kind else 0.0)
+    types = 1.0 if kind == street.kind else (NO_TYPE if not kind or not street.kind else OTHER_TYPE)
     small = ratio(" ".join(tokens), street.full) / 100.0
     return (1 - TYPE_WEIGHT - CONNECTOR_WEIGHT) * names + TYPE_WEIGHT * types + CONNECTOR_WEIGHT * small
 

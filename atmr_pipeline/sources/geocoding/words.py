@@ -52,7 +52,8 @@ _BEGIN_IN_TEXT = (
     "rue chemin route avenue place boulevard quai passage promenade square allee impasse ruelle sentier esplanade"
 )
 _BEGIN_A_NAME = (
-    "rampe cours carrefour cite parc pont port passerelle plage debarcadere tunnel viaduc sente voie via clos"
+    "rampe cours carrefour cite parc pont ponts port passerelle plage plaine plateau greve debarcadere ponton tunnel "
+    "viaduc tranchee terrasse quartier hameau jardin sente voie via clos cour"
 )
 CUTTING_TYPES = frozenset(_BEGIN_IN_TEXT.split())
 """Words that begin a street within running text, unless a connector stands before them ("rue de la Place")."""

@@ -3,14 +3,9 @@
 from atmr_pipeline.sources.workbooks.cells import Sheet, read_cells
 from atmr_pipeline.sources.workbooks.check import check_workbook
 from atmr_pipeline.sources.workbooks.limits import WorkbookLimits
-from atmr_pipeline.sources.workbooks.parse import (
-    ParsedInbox,
-    ParsedWorkbook,
-    RowCounts,
-    parse_inbox,
-    parse_workbook,
-)
+from atmr_pipeline.sources.workbooks.parse import parse_inbox, parse_workbook
 from atmr_pipeline.sources.workbooks.reasons import REASONS, WorkbookError
+from atmr_pipeline.sources.workbooks.results import ParsedInbox, ParsedWorkbook, RowCounts
 from atmr_pipeline.sources.workbooks.review import write_review_workbook
 
 __all__ = [

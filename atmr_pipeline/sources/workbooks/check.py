@@ -11,7 +11,8 @@ from atmr_pipeline.domain.vocabulary import AddressPrecision, Leg
 from atmr_pipeline.sources.geocoding.courses import geocode_addresses
 from atmr_pipeline.sources.geocoding.gazetteer import Gazetteer
 from atmr_pipeline.sources.workbooks.limits import WorkbookLimits
-from atmr_pipeline.sources.workbooks.parse import ParsedWorkbook, parse_workbook
+from atmr_pipeline.sources.workbooks.parse import parse_workbook
+from atmr_pipeline.sources.workbooks.results import ParsedWorkbook
 
 LEG_COLUMNS = (
     "sheet",

@@ -4,7 +4,6 @@ import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import asdict, dataclass, field
 from datetime import datetime, time
 from pathlib import Path
 from typing import Any
@@ -21,92 +20,11 @@ from atmr_pipeline.sources.workbooks.initials import driver_mapping
 from atmr_pipeline.sources.workbooks.limits import WorkbookLimits
 from atmr_pipeline.sources.workbooks.reasons import WorkbookError
 from atmr_pipeline.sources.workbooks.refused import RefusedRow, quarantine_frame, raw_frame
+from atmr_pipeline.sources.workbooks.results import ParsedInbox, ParsedWorkbook, RowCounts
 from atmr_pipeline.sources.workbooks.rows import CourseRow, read_row
 from atmr_pipeline.state.workbook_files import WorkbookFile
 
 ADDRESS_COLUMNS = ("address_key", "address_text")
-
-
-@dataclass(frozen=True)
-class RowCounts:
-    """The account of rows: ``read`` non-empty rows, each counted once more in one of the others.
-
-    Ignored are titles, headers, totals, notes, and every row of a sheet without a header.
-    """
-
-    read: int = 0
-    accepted: int = 0
-    quarantined: int = 0
-    duplicate: int = 0
-    ignored: int = 0
-
-    def __post_init__(self) -> None:
-        if self.read != self.accepted + self.quarantined + self.duplicate + self.ignored:
-            raise ValueError(f"the rows do not add up: {self}")
-
-    def to_dict(self) -> dict[str, int]:
-        """The counts by name."""
-        return asdict(self)
-
-    def __add__(self, other: "RowCounts") -> "RowCounts":
-        return RowCounts(
-            self.read + other.read,
-            self.accepted + other.accepted,
-            self.quarantined + other.quarantined,
-            self.duplicate + other.duplicate,
-            self.ignored + other.ignored,
-        )
-
-
-@dataclass(frozen=True)
-class ParsedWorkbook:
-    """What one workbook gave.
-
-    Parameters
-    ----------
-    courses : DataFrame
-        ``WORKBOOK_COURSES``, in the order of the rows; an outbound leg stands before its return.
-    quarantined : DataFrame
-        ``QUARANTINED_COURSES``.
-    addresses : DataFrame
-        ``address_key``, ``address_text``: each distinct address once. Private.
-    counts : RowCounts
-        The account of the rows.
-    initials, unknown_initials : dict of str to int
-        Legs by driver initials; those that name no driver, or several, with blank ones under ``""``.
-    row_hashes : frozenset of str
-        Keyed hashes of the accepted rows' contents: pass them as ``already_seen`` to find the same rows elsewhere.
-    content_hash : str
-        SHA-256 of the file, hex.
-    raw_quarantined : DataFrame
-        The refused rows with their cells as text, for the review workbook. Private.
-    """
-
-    courses: pd.DataFrame
-    quarantined: pd.DataFrame
-    addresses: pd.DataFrame = field(repr=False)
-    counts: RowCounts
-    initials: dict[str, int]
-    unknown_initials: dict[str, int]
-    row_hashes: frozenset[str]
-    content_hash: str
-    raw_quarantined: pd.DataFrame = field(repr=False)
-
-
-@dataclass(frozen=True)
-class ParsedInbox:
-    """What several workbooks gave together: ``files`` are those that were read, ``refused`` the others' reasons."""
-
-    courses: pd.DataFrame
-    quarantined: pd.DataFrame
-    addresses: pd.DataFrame = field(repr=False)
-    counts: RowCounts
-    initials: dict[str, int]
-    unknown_initials: dict[str, int]
-    row_hashes: frozenset[str]
-    files: list[WorkbookFile]
-    refused: dict[str, str]
-    raw_quarantined: pd.DataFrame = field(repr=False)
 
 
 def parse_workbook(

@@ -53,25 +53,32 @@ def write_review_workbook(path: Path, quarantined_rows_raw: pd.DataFrame, unreso
     unresolved_addresses : DataFrame
         ``address_text``, ``legs``, ``reason`` (a code of ADDRESS_REVIEW).
     """
+    courses = [
+        [
+            *(row[column.value] for column in COURSE_HEADERS),
+            *REASONS[row["reason"]],
+            *(str(row[name]) for name in ("file_name", "sheet", "row")),
+        ]
+        for row in quarantined_rows_raw.fillna("").to_dict("records")
+    ]
+    addresses = [
+        [str(row["address_text"]), str(row["legs"]), *ADDRESS_REASONS[row["reason"]]]
+        for row in unresolved_addresses.to_dict("records")
+    ]
     workbook = Workbook(write_only=True)
-    courses = _sheet(workbook, "Courses", (*COURSE_HEADERS.values(), *ORIGIN_HEADERS))
-    for row in quarantined_rows_raw.fillna("").to_dict("records"):
-        reason = REASONS[row["reason"]]
-        cells = [row[column.value] for column in COURSE_HEADERS]
-        _append(courses, [*cells, reason.french, reason.english, row["file_name"], row["sheet"], str(row["row"])])
-    addresses = _sheet(workbook, "Adresses", ADDRESS_HEADERS)
-    for row in unresolved_addresses.to_dict("records"):
-        _append(addresses, [str(row["address_text"]), str(row["legs"]), *ADDRESS_REASONS[row["reason"]]])
+    _fill(workbook, "Courses", (*COURSE_HEADERS.values(), *ORIGIN_HEADERS), courses)
+    _fill(workbook, "Adresses", ADDRESS_HEADERS, addresses)
     _save(workbook, path)
 
 
-def _sheet(workbook: Workbook, title: str, headers: tuple[str, ...]) -> WriteOnlyWorksheet:
+def _fill(workbook: Workbook, title: str, headers: tuple[str, ...], rows: list[list[str]]) -> None:
     sheet = workbook.create_sheet(title)
     for index, width in enumerate(WIDTHS[: len(headers)]):
         sheet.column_dimensions[chr(ord("A") + index)].width = width
     sheet.freeze_panes = "A2"
     _append(sheet, headers, Font(bold=True))
-    return sheet
+    for row in rows:
+        _append(sheet, row)
 
 
 def _append(sheet: WriteOnlyWorksheet, texts: Iterable[str], font: Font | None = None) -> None:
