@@ -44,6 +44,9 @@ class Settings(BaseSettings):
     seed: Annotated[int, Field(ge=0, le=2**31 - 1, description="seed of the demo company and of training")] = 7
 
     demo_months: Annotated[int, Field(ge=1, le=60, description="months the demo company has lived")] = 12
+    demo_end: date | None = Field(
+        None, description="first day the demo company has not lived yet, YYYY-MM-DD; unset means today"
+    )
     demo_bookings_per_day: Annotated[float, Field(ge=1, le=500, description="mean bookings on a demo day")] = 11.5
     demo_drivers: Annotated[int, Field(ge=2, le=100, description="drivers of the demo company")] = 4
 

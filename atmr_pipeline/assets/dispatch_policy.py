@@ -179,7 +179,7 @@ def _evaluate(policy: Any, served: Any | None, holdout: list[Any], beam_width: i
     policies = {"policy": policy} if served is None else {"policy": policy, "champion": served}
     from atmr_pipeline.models.policy.evaluate import baselines, evaluate_policies
 
-    planners = {name: partial(one.plan, beam_width=beam_width) for name, one in policies.items()}
+    planners: dict[str, Any] = {name: partial(one.plan, beam_width=beam_width) for name, one in policies.items()}
     planners |= baselines(policy.weights)
     table = evaluate_policies([day.problem for day in holdout], planners, policy.weights)
     days = pd.DataFrame(

@@ -10,6 +10,8 @@ from atmr_pipeline.assets.common import MACHINE_LEARNING, check_result
 from atmr_pipeline.resources.workspace import Workspace
 
 GROUP = "promotion"
+CHALLENGER = {"delay": "delay_model", "policy": "dispatch_policy"}
+EVALUATION = {"delay": "delay_evaluation", "policy": "dispatch_evaluation"}
 
 DELAY_GATES = (
     "enough_rows", "enough_days", "better_than_constant_mean", "not_worse_than_constant_median",
@@ -82,40 +84,56 @@ def policy_verdicts(workspace: Workspace) -> list[Any]:
     )
 
 
-def _gates(asset: str, names: tuple[str, ...], judge: Callable[[Workspace], list[Any]]) -> dg.AssetChecksDefinition:
+def _gates(kind: str, names: tuple[str, ...], judge: Callable[[Workspace], list[Any]]) -> dg.AssetChecksDefinition:
+    evaluation, challenger = EVALUATION[kind], CHALLENGER[kind]
     specs = [
-        dg.AssetCheckSpec(name, asset=asset, blocking=True, description=f"Gate: {name.replace('_', ' ')}.")
+        dg.AssetCheckSpec(name, asset=evaluation, blocking=True, description=f"Gate: {name.replace('_', ' ')}.")
         for name in names
     ]
 
-    @dg.multi_asset_check(name=f"{asset}_gates", specs=specs)
-    def gates(workspace: Workspace) -> Iterator[dg.AssetCheckResult]:
-        verdicts = {verdict.name: verdict for verdict in judge(workspace)}
+    @dg.multi_asset_check(name=f"{evaluation}_gates", specs=specs)
+    def gates(context: dg.AssetCheckExecutionContext, workspace: Workspace) -> Iterator[dg.AssetCheckResult]:
+        judged = judge(workspace)
+        version = workspace.tables.read_value(challenger)["version_id"]
+        _record_refusal(workspace, kind, version, judged, context.run.run_id)
+        verdicts = {verdict.name: verdict for verdict in judged}
         for name in names:
-            verdict = verdicts[name]
-            result = check_result(
-                verdict.passed,
-                verdict.detail,
-                blocking=verdict.blocking,
-                value=verdict.value if verdict.value == verdict.value else "unknown",
-                threshold=verdict.threshold,
-                n=verdict.n,
-            )
-            yield replace_check(result, asset, name)
+            yield _as_check(verdicts[name], evaluation)
 
     return gates
 
 
-def replace_check(result: dg.AssetCheckResult, asset: str, name: str) -> dg.AssetCheckResult:
-    """The same verdict under a check's own name, as a check function with several checks must say it."""
-    return result._replace(asset_key=dg.AssetKey(asset), check_name=name)
+def _as_check(verdict: Any, evaluation: str) -> dg.AssetCheckResult:
+    result = check_result(
+        verdict.passed,
+        verdict.detail,
+        blocking=verdict.blocking,
+        value=verdict.value if verdict.value == verdict.value else "unknown",
+        threshold=verdict.threshold,
+        n=verdict.n,
+    )
+    return result._replace(asset_key=dg.AssetKey(evaluation), check_name=verdict.name)
 
 
-delay_gate_checks = _gates("delay_evaluation", DELAY_GATES, delay_verdicts)
-policy_gate_checks = _gates("dispatch_evaluation", POLICY_GATES, policy_verdicts)
+def _record_refusal(workspace: Workspace, kind: str, version: str, verdicts: list[Any], run_id: str) -> None:
+    """Write a refusal to the audit log; judging the same challenger again to the same end adds no line."""
+    from atmr_pipeline.promotion.decide import decide
+
+    decision = decide(verdicts)
+    if decision.promote:
+        return
+    last = workspace.registry.history(kind)[-1:]
+    if last and (last[0].action, last[0].to_version, last[0].reason) == ("refused", version, decision.reason):
+        return
+    workspace.registry.refuse(kind, version, decision.reason, decision.as_evidence(), actor=f"run:{run_id}")
+
+
+delay_gate_checks = _gates("delay", DELAY_GATES, delay_verdicts)
+policy_gate_checks = _gates("policy", POLICY_GATES, policy_verdicts)
 
 
 def _promote(workspace: Workspace, kind: str, version: str, verdicts: list[Any], run_id: str) -> dict[str, Any]:
+    from atmr_pipeline.domain.errors import PromotionRefusedError
     from atmr_pipeline.promotion.decide import decide
 
     registry = workspace.registry
@@ -124,9 +142,6 @@ def _promote(workspace: Workspace, kind: str, version: str, verdicts: list[Any],
         return {"champion": version, "moved": False, "reason": "this version is the champion already"}
     decision = decide(verdicts)
     if not decision.promote:
-        registry.refuse(kind, version, decision.reason, decision.as_evidence())
-        from atmr_pipeline.domain.errors import PromotionRefusedError
-
         raise PromotionRefusedError(f"{kind} {version}: {decision.reason}")
     registry.promote(
         kind,

@@ -3,7 +3,9 @@
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING
+
+import pandas as pd
 
 from atmr_pipeline.jobs.runner import (
     JobReport,
@@ -16,6 +18,9 @@ from atmr_pipeline.jobs.runner import (
 )
 from atmr_pipeline.resources.fingerprints import code_fingerprint, file_hash, fingerprint
 from atmr_pipeline.settings import Settings
+
+if TYPE_CHECKING:
+    from atmr_pipeline.resources.workspace import Workspace
 
 LAST_RUN = "last_run"
 WATERMARK = "operations"
@@ -49,16 +54,24 @@ class PipelineOutcome:
 
 
 def ensure_demo(settings: Settings, on_progress: Callable[..., None] | None = None) -> None:
-    """Build the demo company of this home where the source is the demo and there is none yet."""
-    if not settings.is_demo or (settings.root / "demo" / "manifest.json").exists():
+    """Build the demo company of this home where the source is the demo and there is none yet.
+
+    One that stands is kept as it is, whatever the ``ATMR_DEMO_*`` settings say now: it may have been built by
+    ``atmr demo build`` or lived on since.
+    """
+    if not settings.is_demo:
         return
-    from atmr_pipeline.simulation import WorldConfig, build_demo
+    from atmr_pipeline.simulation import DemoManifest, WorldConfig, build_demo
+
+    if DemoManifest.read(settings.root) is not None:
+        return
 
     config = WorldConfig(
         months=settings.demo_months,
         bookings_per_day=settings.demo_bookings_per_day,
         drivers=settings.demo_drivers,
         seed=settings.seed,
+        end=settings.demo_end,
     )
     build_demo(config, settings.root, on_progress=on_progress)
 
@@ -93,7 +106,7 @@ def run_pipeline(settings: Settings, on_progress: Progress | None = None) -> Pip
         return outcome
 
 
-def input_fingerprint(settings: Settings, workspace: Any) -> str:
+def input_fingerprint(settings: Settings, workspace: "Workspace") -> str:
     """Hash of everything an outcome depends on: sources, code and training settings."""
     from atmr_pipeline.sensors.workbooks import workbooks_in
 
@@ -110,7 +123,7 @@ def input_fingerprint(settings: Settings, workspace: Any) -> str:
     return fingerprint(parts)
 
 
-def _run_jobs(workspace: Any, on_progress: Progress | None) -> tuple[list[JobReport], int]:
+def _run_jobs(workspace: "Workspace", on_progress: Progress | None) -> tuple[list[JobReport], int]:
     import dagster as dg
 
     from atmr_pipeline.jobs.partitions import SERVICE_DAYS
@@ -133,7 +146,7 @@ def _run_jobs(workspace: Any, on_progress: Progress | None) -> tuple[list[JobRep
     return reports, sum(all_days.index(last) - all_days.index(first) + 1 for first, last in ranges)
 
 
-def days_to_extract(workspace: Any, all_days: Sequence[str]) -> list[str]:
+def days_to_extract(workspace: "Workspace", all_days: Sequence[str]) -> list[str]:
     """Service days that were never extracted or that changed at the source since the watermark."""
     from atmr_pipeline.state.watermarks import get_watermark
 
@@ -146,7 +159,24 @@ def days_to_extract(workspace: Any, all_days: Sequence[str]) -> list[str]:
     window = timedelta(days=workspace.settings.late_window_days)
     since = get_watermark(workspace.state, WATERMARK)
     changed: list[date] = workspace.operations.changed_days(since, late_window=window) if since else []
-    return sorted(missing | {day.isoformat() for day in changed})
+    left = days_left(workspace, changed, all_days)
+    return sorted(missing | left | {day.isoformat() for day in changed})
+
+
+def days_left(workspace: "Workspace", changed: list[date], all_days: Sequence[str]) -> set[str]:
+    """Days that a booking has left: stored under another day than the one it is scheduled for now."""
+    if not changed:
+        return set()
+    stored = workspace.tables.read("bookings")
+    days = contiguous([day.isoformat() for day in changed], all_days)
+    now = [
+        workspace.operations.read_bookings(date.fromisoformat(first), date.fromisoformat(last)).frame
+        for first, last in days
+    ]
+    current = pd.concat(now)[["booking_id", "service_day"]] if now else stored.iloc[:0][["booking_id", "service_day"]]
+    both = stored[["booking_id", "service_day"]].merge(current, on="booking_id", suffixes=("_stored", "_now"))
+    moved = both[both["service_day_stored"] != both["service_day_now"]]
+    return {day.date().isoformat() for day in moved["service_day_stored"]}
 
 
 def feedback_assets() -> list[str]:

@@ -1,7 +1,7 @@
 """The address directory in memory: streets, places and towns, found by their words."""
 
-import math
 import hashlib
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
