@@ -38,9 +38,21 @@ def table_metadata(name: str) -> dict[str, Any]:
 
 
 def rows(frame: pd.DataFrame, **more: Any) -> dict[str, Any]:
-    """Row count and the number of NULLs per column that has any: unknown is counted, never hidden."""
+    """Columns, row count, and the number of NULLs per column that has any: unknown is counted, never hidden."""
     nulls = {str(column): int(count) for column, count in frame.isna().sum().items() if count}
-    return {"dagster/row_count": len(frame), "null_counts": dg.MetadataValue.json(nulls), **more}
+    return {
+        "dagster/row_count": len(frame),
+        "dagster/column_schema": _columns_of(frame),
+        "null_counts": dg.MetadataValue.json(nulls),
+        **more,
+    }
+
+
+def _columns_of(frame: pd.DataFrame) -> dg.TableSchema:
+    known = [schema for schema in TABLES.values() if list(schema.columns) == list(frame.columns)]
+    if known:
+        return table_schema(str(known[0].name))
+    return dg.TableSchema(columns=[dg.TableColumn(str(name), type=str(frame[name].dtype)) for name in frame.columns])
 
 
 def picture(png: bytes, title: str) -> dg.MetadataValue:

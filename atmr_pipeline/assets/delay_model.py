@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from atmr_pipeline.assets.common import MACHINE_LEARNING, check_result, counts_table, frame_markdown, picture
+from atmr_pipeline.assets.common import MACHINE_LEARNING, check_result, counts_table, frame_markdown, picture, rows
 from atmr_pipeline.resources.fingerprints import code_fingerprint, fingerprint
 from atmr_pipeline.resources.workspace import Workspace
 
@@ -70,7 +70,9 @@ def delay_models(
         minimum_days=settings.delay_minimum_days,
     )
     yield dg.Output(
-        training.candidates, "delay_candidates", metadata={"comparison": frame_markdown(training.candidates)}
+        training.candidates,
+        "delay_candidates",
+        metadata=rows(training.candidates, comparison=frame_markdown(training.candidates)),
     )
     metrics = training.metrics()
     with tempfile.TemporaryDirectory() as folder:
@@ -93,7 +95,7 @@ def delay_models(
     yield dg.Output(
         training.holdout,
         "delay_evaluation",
-        metadata={"dagster/row_count": len(training.holdout), **_figures(metrics), **_pictures(training)},
+        metadata={**rows(training.holdout), **_figures(metrics), **_pictures(training)},
     )
 
 

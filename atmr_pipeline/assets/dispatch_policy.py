@@ -162,9 +162,7 @@ def dispatch_policies(
         "dispatch_policy",
         metadata={"version": version, "reused": False, "training_days": len(training), **_curve(trained)},
     )
-    yield dg.Output(
-        table, "dispatch_evaluation", metadata={"dagster/row_count": len(table), **_figures(table), **_pictures(table)}
-    )
+    yield dg.Output(table, "dispatch_evaluation", metadata={**rows(table), **_figures(table), **_pictures(table)})
 
 
 def _kept(workspace: Workspace, inputs: str) -> dict[str, Any] | None:

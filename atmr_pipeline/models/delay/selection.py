@@ -16,7 +16,8 @@ def choose(errors: Mapping[str, np.ndarray], params: DelayParams) -> str:
     A few hundred validation rows cannot tell candidates apart that differ by a percent, and trees that win there by
     luck lose afterwards. So the best of the simple ones (constants, spline-ridge) is kept unless a tree model has a
     smaller loss by more than ``simpler_within_se`` standard errors of the paired difference, after the one-standard-
-    error rule of Breiman et al. (1984). Of several such models the best wins.
+    error rule of Breiman et al. (1984), made stricter because whole days go together and one block is one season. Of
+    several such models the best wins.
 
     Parameters
     ----------

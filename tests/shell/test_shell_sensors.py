@@ -1,0 +1,181 @@
+"""Sensors: a workbook is imported once, an alarm asks once, a failure is said without what it quoted."""
+
+import json
+from datetime import date
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from atmr_pipeline.sensors import degradation, drift, new_workbook, run_failure
+from atmr_pipeline.sensors.workbooks import workbooks_in
+from atmr_pipeline.settings import load_settings
+from atmr_pipeline.state import StateStore
+from atmr_pipeline.state.drift_events import DriftEvent, insert_drift_event
+
+QUOTED = "Patient Fictif 12, Rue Imaginaire 3"
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("ATMR_HOME", str(tmp_path))
+    (tmp_path / "inbox").mkdir()
+    return tmp_path
+
+
+class Ticks:
+    """Evaluates a sensor tick after tick, carrying the cursor as the daemon does."""
+
+    def __init__(self, sensor: dg.SensorDefinition) -> None:
+        self.sensor, self.cursor = sensor, None
+
+    def next(self) -> list[dg.RunRequest]:
+        context = dg.build_sensor_context(cursor=self.cursor, sensor_name=self.sensor.name)
+        data = self.sensor.evaluate_tick(context)
+        self.cursor = data.cursor
+        return list(data.run_requests or [])
+
+
+def test_a_new_workbook_waits_one_tick_and_asks_for_one_import(home: Path) -> None:
+    ticks = Ticks(new_workbook)
+    assert ticks.next() == []
+    (home / "inbox" / "march.xlsx").write_bytes(b"first content")
+    assert ticks.next() == []
+    (request,) = ticks.next()
+    assert request.run_key.startswith("workbooks:")
+    assert ticks.next() == []
+
+
+def test_a_workbook_that_is_still_being_copied_is_left_alone(home: Path) -> None:
+    ticks = Ticks(new_workbook)
+    path = home / "inbox" / "march.xlsx"
+    for part in (b"a", b"ab", b"abc"):
+        path.write_bytes(part)
+        assert ticks.next() == []
+    assert len(ticks.next()) == 1
+
+
+def test_the_same_content_under_another_name_asks_for_nothing(home: Path) -> None:
+    ticks = Ticks(new_workbook)
+    path = home / "inbox" / "march.xlsx"
+    path.write_bytes(b"content")
+    ticks.next()
+    assert len(ticks.next()) == 1
+    path.rename(home / "inbox" / "march (copy).xlsx")
+    assert [ticks.next(), ticks.next(), ticks.next()] == [[], [], []]
+
+
+def test_changed_content_asks_again_with_another_key(home: Path) -> None:
+    ticks = Ticks(new_workbook)
+    path = home / "inbox" / "march.xlsx"
+    path.write_bytes(b"content")
+    ticks.next()
+    (first,) = ticks.next()
+    path.write_bytes(b"corrected content")
+    assert ticks.next() == []
+    (second,) = ticks.next()
+    assert first.run_key != second.run_key
+
+
+def test_two_workbooks_of_one_tick_are_one_import(home: Path) -> None:
+    ticks = Ticks(new_workbook)
+    for name in ("march.xlsx", "april.csv"):
+        (home / "inbox" / name).write_bytes(name.encode())
+    ticks.next()
+    assert len(ticks.next()) == 1
+
+
+def test_lock_files_folders_and_other_files_are_no_workbooks(home: Path) -> None:
+    inbox = home / "inbox"
+    for name in ("~$march.xlsx", ".march.xlsx", "notes.txt"):
+        (inbox / name).write_bytes(b"x")
+    (inbox / "folder.xlsx").mkdir()
+    (inbox / "MARCH.XLSX").write_bytes(b"x")
+    assert [path.name for path in workbooks_in(inbox)] == ["MARCH.XLSX"]
+    assert workbooks_in(home / "nowhere") == []
+
+
+def _record(event_id: str, kind: str) -> None:
+    store = StateStore(load_settings().state_database_url)
+    store.migrate()
+    insert_drift_event(
+        store, DriftEvent(event_id=event_id, kind=kind, detected_on=date(2026, 11, 2), severity="critical")
+    )
+    store.close()
+
+
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize(
+    ("sensor", "kind", "prefix"),
+    [
+        (drift, "residual_drift", "drift:"),
+        (drift, "label_drift", "drift:"),
+        (degradation, "performance", "degradation:"),
+    ],
+)
+def test_an_alarm_asks_for_exactly_one_retraining(sensor: dg.SensorDefinition, kind: str, prefix: str) -> None:
+    ticks = Ticks(sensor)
+    assert ticks.next() == []
+    _record("alarm-1", kind)
+    (request,) = ticks.next()
+    assert request.run_key == f"{prefix}alarm-1"
+    assert request.tags["atmr/event"] == "alarm-1"
+    _record("alarm-1", kind)
+    assert ticks.next() == []
+    _record("alarm-2", kind)
+    assert [request.run_key for request in ticks.next()] == [f"{prefix}alarm-2"]
+
+
+@pytest.mark.usefixtures("home")
+def test_two_alarms_between_two_ticks_both_ask() -> None:
+    ticks = Ticks(drift)
+    _record("alarm-1", "residual_drift")
+    _record("alarm-2", "label_drift")
+    assert [request.run_key for request in ticks.next()] == ["drift:alarm-1", "drift:alarm-2"]
+    assert ticks.next() == []
+
+
+@pytest.mark.usefixtures("home")
+def test_feature_drift_alone_asks_for_nothing_and_hides_no_later_alarm() -> None:
+    ticks = Ticks(drift)
+    _record("features", "feature_drift")
+    assert ticks.next() == []
+    assert Ticks(degradation).next() == []
+    _record("residuals", "residual_drift")
+    assert [request.run_key for request in ticks.next()] == ["drift:residuals"]
+
+
+@pytest.mark.usefixtures("home")
+def test_each_sensor_answers_its_own_kinds_only() -> None:
+    _record("residuals", "residual_drift")
+    _record("performance", "performance")
+    assert [request.run_key for request in Ticks(drift).next()] == ["drift:residuals"]
+    assert [request.run_key for request in Ticks(degradation).next()] == ["degradation:performance"]
+
+
+def test_a_failed_run_leaves_one_line_without_what_the_error_quoted(home: Path) -> None:
+    @dg.op
+    def breaks() -> None:
+        raise ValueError(QUOTED)
+
+    @dg.job(name="breaking")
+    def breaking() -> None:
+        breaks()
+
+    with dg.instance_for_test() as instance:
+        result = breaking.execute_in_process(instance=instance, raise_on_error=False)
+        context = dg.build_run_status_sensor_context(
+            sensor_name="run_failure",
+            dagster_event=result.get_run_failure_event(),
+            dagster_instance=instance,
+            dagster_run=result.dagster_run,
+        ).for_run_failure()
+        run_failure(context)
+    text = (home / "alerts.jsonl").read_text(encoding="utf-8")
+    (line,) = text.splitlines()
+    alert = json.loads(line)
+    assert alert["job"] == "breaking"
+    assert alert["run_id"] == result.run_id
+    assert alert["failed_steps"] == ["breaks"]
+    assert "Patient" not in text
+    assert "Rue" not in text
