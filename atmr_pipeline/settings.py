@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from atmr_pipeline.domain.errors import SettingsError
@@ -56,8 +56,12 @@ class Settings(BaseSettings):
     delay_holdout_days: Annotated[
         int, Field(ge=7, le=180, description="last calendar days no tuning touches, delay model")
     ] = 28
-    delay_minimum_rows: Annotated[int, Field(ge=100, le=100_000, description="labelled rows needed to train")] = 300
-    delay_minimum_days: Annotated[int, Field(ge=14, le=365, description="service days needed to train")] = 30
+    delay_minimum_rows: Annotated[
+        int, Field(ge=100, le=100_000, description="labelled rows needed before the held-out block")
+    ] = 300
+    delay_minimum_days: Annotated[
+        int, Field(ge=14, le=365, description="service days needed before the held-out block")
+    ] = 20
     policy_holdout_days: Annotated[
         int,
         Field(
@@ -87,6 +91,13 @@ class Settings(BaseSettings):
         if self.history_start is None:
             raise ValueError("ATMR_HISTORY_START: needed with ATMR_DATABASE_URL, first service day as YYYY-MM-DD")
         return self
+
+    @field_validator("history_start")
+    @classmethod
+    def _history_has_begun(cls, day: date | None) -> date | None:
+        if day is not None and day > date.today():
+            raise ValueError(f"must not lie in the future, today is {date.today()}")
+        return day
 
     @property
     def is_demo(self) -> bool:

@@ -11,18 +11,23 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from atmr_pipeline.jobs.pipeline import LAST_RUN
 from atmr_pipeline.resources.workspace import Workspace
 from atmr_pipeline.settings import Settings
 
 EXTRACTED = ("bookings", "assignments", "dispatch_runs", "drivers", "driver_shifts", "weather_forecast")
+NOTHING_PROMOTED: dict[str, Any] = {"champion": None, "moves": 0, "last_decision": None}
 DELAY_FIGURES = ("mae_min", "rmse_min", "r2", "bias_min", "coverage_pct", "brier", "auc")
 
 
 def collect(settings: Settings) -> dict[str, Any]:
-    """Read the summary from the home; parts that were never materialised are None, not zero."""
+    """Read the summary from the home; parts that were never materialised are None, not zero.
+    Looking creates nothing: where there is no state yet, nothing ran and nothing was promoted.
+    """
     workspace = Workspace()
     tables = workspace.tables
     return {
+        "last_run": _last_run(workspace) if _has_state(settings) else None,
         "home": str(settings.root),
         "source": "demo company" if settings.is_demo else "operations database",
         "extraction": {name: len(tables.read(name)) if tables.has(name) else None for name in EXTRACTED},
@@ -30,7 +35,10 @@ def collect(settings: Settings) -> dict[str, Any]:
         "delay_model": _delay(workspace),
         "dispatch_policy": _policy(workspace),
         "drift": tables.read_value("drift_verdict") if tables.has("drift_verdict") else None,
-        "promotion": {kind: _promotion(workspace, kind) for kind in ("delay", "policy")},
+        "promotion": {
+            kind: _promotion(workspace, kind) if _has_state(settings) else dict(NOTHING_PROMOTED)
+            for kind in ("delay", "policy")
+        },
         "feedback": _feedback(workspace),
         "look_further": {
             "ui": f"http://127.0.0.1:{settings.ui_port} after `make ui`",
@@ -39,6 +47,17 @@ def collect(settings: Settings) -> dict[str, Any]:
             "inbox": str(settings.inbox_dir),
         },
     }
+
+
+def _has_state(settings: Settings) -> bool:
+    return settings.state_url is not None or (settings.root / "state.db").exists()
+
+
+def _last_run(workspace: Workspace) -> dict[str, Any] | None:
+    from atmr_pipeline.state.pipeline_state import get_state
+
+    record: dict[str, Any] | None = get_state(workspace.state, LAST_RUN)
+    return record
 
 
 def _excel(workspace: Workspace) -> dict[str, Any] | None:
@@ -75,6 +94,7 @@ def _delay(workspace: Workspace) -> dict[str, Any] | None:
         "candidate": record["candidate"],
         "held_out": metrics["evaluation"],
         "baselines": metrics["baselines"],
+        "floor": metrics.get("floor"),
         "comparisons": metrics["comparisons"],
         "window": metrics.get("window"),
     }
@@ -128,12 +148,18 @@ def _feedback(workspace: Workspace) -> dict[str, Any] | None:
     }
 
 
-def render(summary: dict[str, Any], console: Console, *, unchanged: bool) -> None:
-    """Print the summary for a person."""
+def render(summary: dict[str, Any], console: Console, *, unchanged: bool = False) -> None:
+    """Print the summary for a person; ``unchanged`` says that this run found nothing new to do."""
     console.rule("[bold]atmr_pipeline")
     console.print(f"home {escape(summary['home'])} · source: {summary['source']}", highlight=False)
     if unchanged:
-        console.print("nothing changed at the sources since the last run: nothing was run, nothing was retrained")
+        console.print("nothing changed since the last run: nothing was run, nothing was retrained", highlight=False)
+    last = summary["last_run"]
+    if last is None:
+        console.print("no run has ended in this home yet")
+    else:
+        verdict = "failed" if last["failures"] else "refused a challenger" if last["refused"] else "succeeded"
+        console.print(f"last run {last['at']}: {verdict}", highlight=False)
     _print_data(summary, console)
     _print_delay(summary["delay_model"], console)
     _print_policy(summary["dispatch_policy"], console)
@@ -184,6 +210,9 @@ def _print_delay(delay: dict[str, Any] | None, console: Console) -> None:
     table = _table(title, "", *DELAY_FIGURES)
     for name, figures in ({"this model": held_out} | delay["baselines"]).items():
         table.add_row(name, *(_figure(figures.get(key)) for key in DELAY_FIGURES))
+    if floor := delay["floor"]:
+        known = {"mae_min": floor["mae"], "rmse_min": floor["rmse"], "r2": floor["r2"], "brier": floor["p_late_brier"]}
+        table.add_row("floor, by replay", *(_figure(known[key]) if key in known else "" for key in DELAY_FIGURES))
     console.print(table)
 
 
@@ -207,6 +236,12 @@ def _print_policy(policy: dict[str, Any] | None, console: Console) -> None:
             f"{row['lost']}",
         )
     console.print(table)
+    ours, search = policy["methods"]["policy"]["mean_cost"], policy["methods"]["local_search"]["mean_cost"]
+    console.print(
+        f"the policy costs {100.0 * (ours / search - 1.0):+.1f} % against greedy + local search; untrained is the same "
+        "search without learning",
+        highlight=False,
+    )
 
 
 def _print_loop(summary: dict[str, Any], console: Console) -> None:
@@ -266,5 +301,5 @@ def progress(console: Console) -> Iterator[ProgressReport]:
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=console, transient=True) as bar:
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         yield ProgressReport(bar, bar.add_task("starting", total=None))

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-import numpy as np
 import pandas as pd
 
 from atmr_pipeline.assets.common import MACHINE_LEARNING, check_result, counts_table, frame_markdown, picture, rows
-from atmr_pipeline.assets.serving import champion
 from atmr_pipeline.resources.fingerprints import code_fingerprint, fingerprint
+from atmr_pipeline.resources.serving import champion, load_version
 from atmr_pipeline.resources.workspace import Workspace
 
 GROUP = "dispatch_policy"
@@ -132,58 +131,61 @@ def dispatch_policies(
             "beam_width": settings.policy_beam_width,
         }
     )
-    if (kept := _kept(workspace, inputs)) is not None:
-        context.log.info(f"same days and settings: version {kept['version_id']} is reused")
-        yield dg.Output(kept, "dispatch_policy", metadata={"version": kept["version_id"], "reused": True})
+    current = workspace.registry.alias("policy", "champion")
+    against = current.version_id if current is not None else None
+    version = workspace.registry.find_by_fingerprint("policy", inputs)
+    if version is not None and (kept := _kept(workspace, version, against)) is not None:
+        context.log.info(f"same days, settings and champion: version {version} and its evaluation are reused")
+        yield dg.Output(kept, "dispatch_policy", metadata={"version": version, "reused": True})
         table = workspace.tables.read("dispatch_evaluation")
-        yield dg.Output(table, "dispatch_evaluation", metadata={"reused": True, **_figures(table)})
+        yield dg.Output(table, "dispatch_evaluation", metadata={"reused": True, **rows(table), **_figures(table)})
         return
-    trained = train(training, dqn, on_progress=lambda point: context.log.debug(str(point)))
-    policy = DispatchPolicy.from_training(trained)
-    served = champion(workspace, "policy").model if workspace.registry.alias("policy", "champion") else None
-    table = _evaluate(policy, served, holdout, settings.policy_beam_width)
-    with tempfile.TemporaryDirectory() as folder:
-        metrics = _mean_costs(table)
-        manifest = policy.save(Path(folder), metrics=metrics)
-        again = DispatchPolicy.load(Path(folder))
-        identical = all(np.array_equal(policy.plan(day), again.plan(day)) for day in training[-5:])
-        version = workspace.registry.register(
-            "policy", Path(folder), manifest, training_fingerprint=inputs, metrics=metrics
-        )
+    curve: dict[str, Any] = {}
+    if version is None:
+        trained = train(training, dqn, on_progress=lambda point: context.log.debug(str(point)))
+        version = _register(workspace, DispatchPolicy.from_training(trained), inputs)
+        curve = _curve(trained)
+    policy = load_version(workspace, "policy", version)
+    served = champion(workspace, "policy").model if against not in (None, version) else None
+    table = _evaluate(policy, served, holdout, settings.policy_beam_width).assign(model_version=version)
     record = {
         "version_id": version,
         "fingerprint": inputs,
-        "mean_cost": metrics,
+        "compared_with": against,
+        "mean_cost": _mean_costs(table),
         "training_days": len(training),
-        "reload_identical": identical,
     }
-    yield dg.Output(
-        record,
-        "dispatch_policy",
-        metadata={"version": version, "reused": False, "training_days": len(training), **_curve(trained)},
-    )
+    metadata = {"version": version, "reused": not curve, "training_days": len(training), **curve}
+    yield dg.Output(record, "dispatch_policy", metadata=metadata)
     yield dg.Output(table, "dispatch_evaluation", metadata={**rows(table), **_figures(table), **_pictures(table)})
 
 
-def _kept(workspace: Workspace, inputs: str) -> dict[str, Any] | None:
+def _register(workspace: Workspace, policy: Any, inputs: str) -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        manifest = policy.save(Path(folder))
+        return workspace.registry.register("policy", Path(folder), manifest, training_fingerprint=inputs, metrics={})
+
+
+def _kept(workspace: Workspace, version: str, against: str | None) -> dict[str, Any] | None:
+    """The stored evaluation, where it is of this version and against the champion of now (or it is the champion)."""
     if not all(workspace.tables.has(name) for name in ("dispatch_policy", "dispatch_evaluation")):
         return None
     record: dict[str, Any] = workspace.tables.read_value("dispatch_policy")
-    known = workspace.registry.find_by_fingerprint("policy", inputs)
-    return record if known is not None and record.get("fingerprint") == inputs else None
+    is_current = record.get("compared_with") == against or against == version
+    return record if record.get("version_id") == version and is_current else None
 
 
 def _evaluate(policy: Any, served: Any | None, holdout: list[Any], beam_width: int) -> pd.DataFrame:
-    policies = {"policy": policy} if served is None else {"policy": policy, "champion": served}
     from atmr_pipeline.models.policy.evaluate import baselines, evaluate_policies
 
+    policies = {"policy": policy, "untrained": policy.untrained()} | ({"champion": served} if served else {})
     planners: dict[str, Any] = {name: partial(one.plan, beam_width=beam_width) for name, one in policies.items()}
     planners |= baselines(policy.weights)
     table = evaluate_policies([day.problem for day in holdout], planners, policy.weights)
     days = pd.DataFrame(
         {
             "company_id": [day.company_id for day in holdout],
-            "service_day": [pd.Timestamp(d.service_day) for d in holdout],
+            "service_day": [pd.Timestamp(day.service_day) for day in holdout],
         }
     )
     return days.loc[table["day"]].reset_index(drop=True).join(table)
@@ -237,13 +239,11 @@ def dispatch_days_enough(workspace: Workspace, dispatch_days: pd.DataFrame) -> d
     )
 
 
-@dg.asset_check(asset="dispatch_policy", blocking=True, description="The registered files load again and plan alike.")
-def dispatch_policy_reloads(workspace: Workspace) -> dg.AssetCheckResult:
-    from atmr_pipeline.models.policy import DispatchPolicy
-
-    record = workspace.tables.read_value("dispatch_policy")
-    policy = DispatchPolicy.load(workspace.registry.path(record["version_id"]))
-    return check_result(True, f"version {record['version_id']} is intact: {policy.network.n_parameters():,} parameters")
+@dg.asset_check(asset="dispatch_policy", description="The registered files are intact and load.")
+def dispatch_policy_loads(workspace: Workspace) -> dg.AssetCheckResult:
+    version = workspace.tables.read_value("dispatch_policy")["version_id"]
+    policy = load_version(workspace, "policy", version)
+    return check_result(True, f"version {version} is intact: {policy.network.n_parameters():,} parameters")
 
 
 @dg.asset_check(

@@ -8,8 +8,8 @@ import dagster as dg
 import pandas as pd
 
 from atmr_pipeline.assets.common import OPERATIONS, check_result, counts_table, rows, table_metadata
+from atmr_pipeline.resources.inbox import workbooks_in
 from atmr_pipeline.resources.workspace import Workspace
-from atmr_pipeline.sensors.workbooks import workbooks_in
 
 GROUP = "excel"
 ADDRESSES = "workbook_addresses"
@@ -131,12 +131,15 @@ def _write_review(workspace: Workspace, addresses: pd.DataFrame, review: pd.Data
 def workbook_rows_accounted(workspace: Workspace) -> dg.AssetCheckResult:
     counts = workspace.tables.read_value("workbook_account")["rows"]
     courses = workspace.tables.read("workbook_courses")
-    accepted_rows = len(courses.drop_duplicates(["file_name", "sheet", "row"]))
+    per_row = courses.groupby(["file_name", "sheet", "row"])["is_round_trip"].agg(["size", "first"])
+    accepted_rows = len(per_row)
+    wrong_legs = int((per_row["size"] != per_row["first"].astype(bool).map({True: 2, False: 1})).sum())
     parts = sum(counts[name] for name in ("accepted", "quarantined", "duplicate", "ignored"))
     return check_result(
-        counts["read"] == parts and counts["accepted"] == accepted_rows,
+        counts["read"] == parts and counts["accepted"] == accepted_rows and wrong_legs == 0,
         f"{counts['read']:,} rows read = {counts['accepted']:,} accepted + {counts['quarantined']:,} quarantined + "
-        f"{counts['duplicate']:,} duplicate + {counts['ignored']:,} ignored; {accepted_rows:,} rows have legs",
+        f"{counts['duplicate']:,} duplicate + {counts['ignored']:,} ignored; {accepted_rows:,} rows have legs, "
+        f"{wrong_legs} with another number than two for a round trip and one for a single leg",
         **counts,
     )
 

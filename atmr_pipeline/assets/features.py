@@ -100,14 +100,18 @@ def historical_dispatches_complete(workspace: Workspace, historical_dispatches: 
     )
 
 
-@dg.asset_check(asset=delay_training_set, blocking=True, description="Enough labelled rows and days to train on.")
+@dg.asset_check(asset=delay_training_set, blocking=True, description="Enough rows and days before the held-out block.")
 def delay_training_set_enough(workspace: Workspace, delay_training_set: pd.DataFrame) -> dg.AssetCheckResult:
     settings = workspace.settings
-    have_rows, have_days = len(delay_training_set), int(delay_training_set["service_day"].nunique())
+    last = delay_training_set["service_day"].max()
+    before = delay_training_set[
+        delay_training_set["service_day"] <= last - pd.Timedelta(days=settings.delay_holdout_days)
+    ]
+    have_rows, have_days = len(before), int(before["service_day"].nunique())
     return check_result(
         have_rows >= settings.delay_minimum_rows and have_days >= settings.delay_minimum_days,
-        f"needs {settings.delay_minimum_rows:,} rows and {settings.delay_minimum_days} days, "
-        f"has {have_rows:,} and {have_days}",
+        f"needs {settings.delay_minimum_rows:,} rows and {settings.delay_minimum_days} days before the last "
+        f"{settings.delay_holdout_days} held-out days, has {have_rows:,} and {have_days}",
         rows=have_rows,
         days=have_days,
     )

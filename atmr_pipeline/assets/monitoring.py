@@ -1,17 +1,21 @@
 """Monitoring: has the world moved away from what the champion learned, and is the champion still as good?"""
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 import pandas as pd
 
 from atmr_pipeline.assets.common import MACHINE_LEARNING, check_result, picture, rows
-from atmr_pipeline.assets.serving import champion
+from atmr_pipeline.domain.vocabulary import LOCAL_TIMEZONE
+from atmr_pipeline.resources.serving import champion
 from atmr_pipeline.resources.workspace import Workspace
 
 GROUP = "monitoring"
+MAX_AGE_DAYS = 7
+"""Days without a booking or an assignment after which the source is taken to have stopped."""
 
 
 def _out(description: str) -> dg.AssetOut:
@@ -153,10 +157,14 @@ def delay_performance(workspace: Workspace) -> dg.MaterializeResult:
     from atmr_pipeline.state.predictions import read_predictions
 
     served = champion(workspace, "delay")
-    scored = read_predictions(workspace.state, date(1970, 1, 1), date(9998, 12, 31), model_version=served.version_id)
+    scored = read_predictions(workspace.state, date(1970, 1, 1), date(9998, 12, 31))
+    # What was served is the last prediction of each assignment, whichever version made it: a young champion would
+    # otherwise have no past to be judged by.
+    scored = scored.sort_values("predicted_at").drop_duplicates("assignment_id", keep="last")
     happened = scored[scored["actual_delay_min"].notna()]
     validation_mae_min = served.metrics["evaluation"]["mae_min"]
     frame = performance(happened, {"mae_min": validation_mae_min})
+    _record_degradation(workspace, served.version_id, happened, frame)
     return dg.MaterializeResult(
         value=frame,
         metadata=rows(
@@ -169,26 +177,54 @@ def delay_performance(workspace: Workspace) -> dg.MaterializeResult:
     )
 
 
+def _record_degradation(workspace: Workspace, version: str, happened: pd.DataFrame, windows: pd.DataFrame) -> None:
+    """One event a served version: retraining is asked for once, and again only when another version degrades."""
+    from atmr_pipeline.resources.fingerprints import fingerprint
+    from atmr_pipeline.state.drift_events import DriftEvent, insert_drift_event
+
+    degraded = windows[windows["degraded"].fillna(False).astype(bool)]
+    if degraded.empty:
+        return
+    figures = degraded[["window_days", "n", "mae", "mae_low", "mae_high", "mae_ratio"]].round(4)
+    event = DriftEvent(
+        event_id=fingerprint({"kind": "performance", "version": version})[:24],
+        kind="performance",
+        detected_on=happened["service_day"].max().date(),
+        severity="critical",
+        evidence={"degraded": figures.to_dict("records")},
+        model_version=version,
+    )
+    insert_drift_event(workspace.state, event)
+
+
 @dg.asset(
     group_name=GROUP,
     owners=MACHINE_LEARNING,
     kinds={"parquet"},
-    description="Rows, NULLs, duplicates, freshness and default points of every extracted table.",
+    description="Rows, duplicates and freshness of the extracted tables against limits; NULL shares for information.",
 )
 def data_quality(
-    bookings: pd.DataFrame, assignments: pd.DataFrame, geocoded_courses: pd.DataFrame
+    bookings: pd.DataFrame,
+    assignments: pd.DataFrame,
+    drivers: pd.DataFrame,
+    driver_shifts: pd.DataFrame,
+    geocoded_courses: pd.DataFrame,
 ) -> dg.MaterializeResult:
     from atmr_pipeline.monitoring import kpi_report
-    from atmr_pipeline.monitoring.data_quality import table_quality
+    from atmr_pipeline.monitoring.data_quality import QualityLimits, table_quality
 
-    tables = {"bookings": (bookings, "booking_id"), "assignments": (assignments, "assignment_id")}
-    as_of: date = bookings["service_day"].max().date() if len(bookings) else date(1970, 1, 1)
+    as_of = datetime.now(ZoneInfo(LOCAL_TIMEZONE)).date()
+    fresh = QualityLimits(minimum_rows=1, duplicate_share=0.0, age_days=MAX_AGE_DAYS)
+    still = QualityLimits(minimum_rows=0, duplicate_share=0.0)
     parts = [
-        table_quality(name, frame, key=[key], as_of=as_of, newest_column="service_day")
-        for name, (frame, key) in tables.items()
+        table_quality("bookings", bookings, key=["booking_id"], as_of=as_of, newest_column="service_day", limits=fresh),
+        table_quality(
+            "assignments", assignments, key=["assignment_id"], as_of=as_of, newest_column="service_day", limits=fresh
+        ),
+        table_quality("drivers", drivers, key=["driver_id"], as_of=as_of, limits=QualityLimits(duplicate_share=0.0)),
+        table_quality("driver_shifts", driver_shifts, key=["shift_id"], as_of=as_of, limits=still),
+        table_quality("geocoded_courses", geocoded_courses, key=["leg_key"], as_of=as_of, limits=still),
     ]
-    if len(geocoded_courses):
-        parts.append(table_quality("geocoded_courses", geocoded_courses, key=["leg_key"], as_of=as_of))
     frame = pd.concat(parts, ignore_index=True)
     return dg.MaterializeResult(
         value=frame, metadata=rows(frame, checks=dg.MetadataValue.md(kpi_report.quality_markdown(frame)))

@@ -20,14 +20,14 @@ DELAY_GATES = (
 )  # fmt: skip
 POLICY_GATES = (
     "enough_days", "better_than_greedy", "better_than_least_loaded", "not_inferior_to_champion", "completion",
-    "max_delay", "reload_identical",
+    "max_delay", "reload_identical", "better_than_untrained",
 )  # fmt: skip
 
 
 def delay_verdicts(workspace: Workspace) -> list[Any]:
     """Verdicts on the delay challenger, from the held-out predictions and the champion's on the same rows."""
-    from atmr_pipeline.assets.serving import champion, load_version
     from atmr_pipeline.promotion.gates import delay_gates
+    from atmr_pipeline.resources.serving import champion, load_version
 
     holdout = workspace.tables.read("delay_evaluation")
     actual = holdout["delay_min"]
@@ -53,7 +53,8 @@ def delay_verdicts(workspace: Workspace) -> list[Any]:
         frame["abs_error_champion_min"] = (predicted.set_axis(holdout.index) - actual).abs()
     challenger = load_version(workspace, "delay", record["version_id"])
     again = challenger.predict(holdout[list(challenger.feature_names_)])["expected_delay_min"].to_numpy()
-    identical = bool((again == holdout["expected_delay_min"].to_numpy()).all())
+    belongs = bool((holdout["model_version"] == record["version_id"]).all())
+    identical = belongs and bool((again == holdout["expected_delay_min"].to_numpy()).all())
     return delay_gates(frame, reload_identical=identical)
 
 
@@ -72,6 +73,7 @@ def policy_verdicts(workspace: Workspace) -> list[Any]:
             "cost_greedy": wide["greedy"],
             "cost_least_loaded": wide["least_loaded"],
             "cost_local_search": wide["local_search"],
+            "cost_untrained": wide["untrained"],
             "bookings": keyed["bookings"].to_numpy(),
             "completed": keyed["completed"].to_numpy(),
             "max_delay_min": keyed["max_delay_min"].to_numpy(),
@@ -79,9 +81,11 @@ def policy_verdicts(workspace: Workspace) -> list[Any]:
     )
     if "champion" in wide.columns:
         frame["cost_champion"] = wide["champion"]
-    return policy_gates(
-        frame, reload_identical=bool(workspace.tables.read_value("dispatch_policy")["reload_identical"])
-    )
+    record = workspace.tables.read_value("dispatch_policy")
+    # The evaluated policy was loaded from the registry, so its plans are the saved files' plans: what must hold is that
+    # the figures belong to the version that would be promoted.
+    belongs = bool((table["model_version"] == record["version_id"]).all())
+    return policy_gates(frame, reload_identical=belongs)
 
 
 def _gates(kind: str, names: tuple[str, ...], judge: Callable[[Workspace], list[Any]]) -> dg.AssetChecksDefinition:
@@ -140,6 +144,10 @@ def _promote(workspace: Workspace, kind: str, version: str, verdicts: list[Any],
     current = registry.alias(kind, "champion")
     if current is not None and current.version_id == version:
         return {"champion": version, "moved": False, "reason": "this version is the champion already"}
+    if (why := _rolled_back(workspace, kind, version)) is not None:
+        raise PromotionRefusedError(
+            f"{kind} {version} was rolled back ({why}): promote it by hand if it is wanted again"
+        )
     decision = decide(verdicts)
     if not decision.promote:
         raise PromotionRefusedError(f"{kind} {version}: {decision.reason}")
@@ -152,6 +160,17 @@ def _promote(workspace: Workspace, kind: str, version: str, verdicts: list[Any],
         evidence=decision.as_evidence(),
     )
     return {"champion": version, "moved": True, "reason": decision.reason}
+
+
+def _rolled_back(workspace: Workspace, kind: str, version: str) -> str | None:
+    """Why a person took this version out of service, if nobody has put it back since."""
+    reason = None
+    for event in workspace.registry.history(kind):
+        if event.action == "rolled_back" and event.from_version == version:
+            reason = event.reason
+        elif event.action == "promoted" and event.to_version == version:
+            reason = None
+    return reason
 
 
 @dg.asset(

@@ -1,5 +1,6 @@
 """One command, the whole pipeline: what is new, what must run for it, and what came of it."""
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from atmr_pipeline.domain.errors import SettingsError
 from atmr_pipeline.jobs.runner import (
     JobReport,
     Progress,
@@ -14,6 +16,7 @@ from atmr_pipeline.jobs.runner import (
     contiguous,
     exclusive,
     prepare_dagster_home,
+    refuse_beside_others,
     run_job,
 )
 from atmr_pipeline.resources.fingerprints import code_fingerprint, file_hash, fingerprint
@@ -23,11 +26,12 @@ if TYPE_CHECKING:
     from atmr_pipeline.resources.workspace import Workspace
 
 LAST_RUN = "last_run"
+SOURCE = "source"
 WATERMARK = "operations"
 PARTITIONED = ("bookings", "assignments", "dispatch_runs")
 TRAINING_SETTINGS = (
-    "seed", "delay_holdout_days", "delay_minimum_rows", "delay_minimum_days", "policy_holdout_days",
-    "policy_minimum_days", "policy_gradient_steps", "policy_beam_width", "travel_detour",
+    "seed", "history_start", "late_window_days", "delay_holdout_days", "delay_minimum_rows", "delay_minimum_days",
+    "policy_holdout_days", "policy_minimum_days", "policy_gradient_steps", "policy_beam_width", "travel_detour",
 )  # fmt: skip
 
 
@@ -63,7 +67,10 @@ def ensure_demo(settings: Settings, on_progress: Callable[..., None] | None = No
         return
     from atmr_pipeline.simulation import DemoManifest, WorldConfig, build_demo
 
-    if DemoManifest.read(settings.root) is not None:
+    standing = DemoManifest.read(settings.root)
+    if standing is not None and standing.database_url:
+        raise SettingsError(f"the demo company lives in {standing.database_url}: set ATMR_DATABASE_URL to read it")
+    if standing is not None:
         return
 
     config = WorldConfig(
@@ -92,6 +99,7 @@ def run_pipeline(settings: Settings, on_progress: Progress | None = None) -> Pip
         from atmr_pipeline.state.pipeline_state import get_state, set_state
 
         workspace = Workspace()
+        bind_to_source(settings, workspace)
         workspace.operations.check_schema()
         inputs = input_fingerprint(settings, workspace)
         last = get_state(workspace.state, LAST_RUN) or {}
@@ -106,18 +114,60 @@ def run_pipeline(settings: Settings, on_progress: Progress | None = None) -> Pip
         return outcome
 
 
+def bind_to_source(settings: Settings, workspace: "Workspace") -> None:
+    """Remember which source this home was built from, and refuse another one.
+
+    Tables of two companies, or patients under two hash keys, must never meet in one home.
+
+    Raises
+    ------
+    SettingsError
+        If this home holds another source's data.
+    """
+    from atmr_pipeline.state.pipeline_state import get_state, set_state
+
+    identity = source_identity(settings, workspace)
+    known = get_state(workspace.state, SOURCE)
+    if known is None:
+        set_state(workspace.state, SOURCE, identity)
+    elif known != identity:
+        raise SettingsError(
+            f"{settings.root} holds the data of another source, demo company or hash key: "
+            "set ATMR_HOME to a new folder, or remove this one"
+        )
+
+
+def source_identity(settings: Settings, workspace: "Workspace") -> str:
+    """Hash of the database (without its password), the hash key and, for the demo, the world that was asked for."""
+    from atmr_pipeline.simulation import DemoManifest
+
+    demo = DemoManifest.read(settings.root) if settings.is_demo else None
+    # A demo company lives on, so its world is known by what was asked for and not by how far it has come.
+    world = {name: value for name, value in demo.config.items() if name != "end"} if demo else None
+    key = hashlib.sha256(settings.hash_key_bytes).hexdigest()
+    database = "demo" if settings.is_demo else workspace.operations.name
+    return fingerprint({"database": database, "hash_key": key, "world": world})
+
+
 def input_fingerprint(settings: Settings, workspace: "Workspace") -> str:
     """Hash of everything an outcome depends on: sources, code and training settings."""
-    from atmr_pipeline.sensors.workbooks import workbooks_in
+    from atmr_pipeline.features.fingerprint import frame_fingerprint
+    from atmr_pipeline.jobs.partitions import SERVICE_DAYS
+    from atmr_pipeline.resources.inbox import workbooks_in
 
     watermark = workspace.operations.high_watermark()
     weather = settings.weather_path
     parts = {
         "code": code_fingerprint(),
         "watermark": watermark.isoformat() if watermark else None,
+        "drivers": frame_fingerprint(workspace.operations.read_drivers().frame),
+        "shifts": frame_fingerprint(
+            workspace.operations.read_driver_shifts(date(1970, 1, 1), date(9998, 12, 31)).frame
+        ),
         "workbooks": sorted(file_hash(path) for path in workbooks_in(settings.inbox_dir)),
         "weather": file_hash(weather) if weather and weather.exists() else None,
         "gazetteer": file_hash(settings.gazetteer) if settings.gazetteer else None,
+        "last_day": SERVICE_DAYS.get_partition_keys()[-1],
         "settings": {name: getattr(settings, name) for name in TRAINING_SETTINGS},
     }
     return fingerprint(parts)
@@ -135,6 +185,7 @@ def _run_jobs(workspace: "Workspace", on_progress: Progress | None) -> tuple[lis
     reports: list[JobReport] = []
     with dg.DagsterInstance.get() as instance:
         close_abandoned_runs(instance)
+        refuse_beside_others(instance)
         # A booking that changed its day stands in both until the last range is written: the last run checks them all.
         for days in ranges[:-1]:
             report = run_job(
@@ -161,7 +212,8 @@ def days_to_extract(workspace: "Workspace", all_days: Sequence[str]) -> list[str
     if span is None:
         return []
     first = span[0].isoformat()
-    have = {day.isoformat() for day in workspace.tables.days("bookings")}
+    # A day counts as extracted only when every table has it: a run may have died between two of them.
+    have = set.intersection(*({day.isoformat() for day in workspace.tables.days(name)} for name in PARTITIONED))
     # A day ahead without bookings yet is extracted too: an empty day is known, a missing one is not.
     missing = {day for day in all_days if first <= day and day not in have}
     window = timedelta(days=workspace.settings.late_window_days)

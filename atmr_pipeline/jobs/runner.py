@@ -87,6 +87,21 @@ def close_abandoned_runs(instance: "dg.DagsterInstance") -> int:
     return closed
 
 
+def refuse_beside_others(instance: "dg.DagsterInstance") -> None:
+    """Refuse to start while the daemon or another person runs a job on the same instance.
+
+    Raises
+    ------
+    AlreadyRunningError
+        Naming the job.
+    """
+    import dagster as dg
+
+    running = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING]
+    for run in instance.get_runs(filters=dg.RunsFilter(statuses=running), limit=1):
+        raise AlreadyRunningError(f"a run of {run.job_name} is under way (run {run.run_id}): wait for it to end")
+
+
 def run_job(
     name: str,
     instance: "dg.DagsterInstance",
@@ -154,6 +169,8 @@ def _report(name: str, run_id: str, result: "dg.ExecuteInProcessResult") -> JobR
         ours = {error_type.__name__ for error_type in _all_subclasses(AtmrError)}
         text = root.message.strip().splitlines()[0] if root and kind in ours else f"{kind} (run {run_id})"
         failures[event.step_key or "run"] = text.split(": ", 1)[-1] if kind in ours else text
+    if not (result.success or refused or failures):
+        failures["run"] = f"ended without success and without saying why (run {run_id})"
     return JobReport(name, run_id, result.success, refused, failures)
 
 

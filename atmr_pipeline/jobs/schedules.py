@@ -13,6 +13,7 @@ import dagster as dg
 from atmr_pipeline.domain.vocabulary import LOCAL_TIMEZONE
 from atmr_pipeline.jobs.definitions import daily_retraining, nightly_feedback, weekly_full_training
 from atmr_pipeline.jobs.partitions import SERVICE_DAYS
+from atmr_pipeline.resources.tables import Tables
 from atmr_pipeline.settings import load_settings
 
 RANGE_START_TAG, RANGE_END_TAG = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
@@ -29,9 +30,13 @@ def open_days(now: datetime) -> tuple[str, str]:
     known = SERVICE_DAYS.get_partition_keys(current_time=now)
     if not known:
         raise ValueError("the service days are empty: ATMR_HISTORY_START lies in the future")
+    settings = load_settings()
     local_day = now.astimezone(ZoneInfo(LOCAL_TIMEZONE)).date()
-    first = (local_day - timedelta(days=load_settings().late_window_days)).isoformat()
-    return max(first, known[0]), known[-1]
+    first = (local_day - timedelta(days=settings.late_window_days)).isoformat()
+    # After an outage longer than the window, or on a home that never ran, the oldest day that is missing comes first.
+    have = {day.isoformat() for day in Tables(settings.tables_dir).days("bookings")}
+    missing = next((day for day in known if day not in have), known[-1])
+    return max(min(first, missing), known[0]), known[-1]
 
 
 def _schedule(name: str, job: Any, cron: str, description: str) -> dg.ScheduleDefinition:

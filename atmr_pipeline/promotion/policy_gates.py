@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from atmr_pipeline.promotion.bootstrap import PairedComparison, compare_by_day
-from atmr_pipeline.promotion.comparisons import checked_frame, minimum, non_inferior, superior
+from atmr_pipeline.promotion.comparisons import checked_frame, minimum, non_inferior, not_worse, superior
 from atmr_pipeline.promotion.verdict import GateVerdict
 
 REQUIRED = (
@@ -17,7 +17,7 @@ REQUIRED = (
     "completed",
     "max_delay_min",
 )
-OPTIONAL = ("cost_champion", "cost_local_search", "invalid_action_rate")
+OPTIONAL = ("cost_champion", "cost_local_search", "cost_untrained", "invalid_action_rate")
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,9 @@ def policy_gates(
     costs : DataFrame
         One row per held-out day and company: ``service_day``; ``cost_challenger``, ``cost_greedy``,
         ``cost_least_loaded`` (non-negative); ``bookings``, ``completed`` (counts) and ``max_delay_min`` of the
-        challenger's plan; and where known ``cost_champion``, ``cost_local_search``, ``invalid_action_rate`` (0..1).
+        challenger's plan; and where known ``cost_champion``, ``cost_local_search``, ``invalid_action_rate``
+        (0..1) and ``cost_untrained`` (the same network with zero weights: without it, prior and search would pass for
+        learning).
     reload_identical : bool
         The saved files, loaded again, gave the same plans.
     limits : PolicyGateLimits, optional
@@ -109,6 +111,9 @@ def policy_gates(
     ]
     if "invalid_action_rate" in frame.columns:
         verdicts.append(_invalid_actions(frame["invalid_action_rate"], limits))
+    if "cost_untrained" in frame.columns:
+        learned = against("cost_untrained")
+        verdicts.append(not_worse("better_than_untrained", "mean cost", learned, point_limit=0.0))
     if "cost_local_search" in frame.columns:
         verdicts.append(superior("better_than_local_search", "mean cost", against("cost_local_search"), blocking=False))
     return verdicts

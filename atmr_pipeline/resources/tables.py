@@ -22,7 +22,7 @@ def write_atomically(path: Path, write: Callable[[Path], Any], *, mode: int = 0o
 
     The hidden name does not end like the real one, so that no reader's glob can meet a half-written file.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o755 if mode & 0o044 else 0o700)
     hidden = path.parent / f".{path.name}.{uuid.uuid4().hex}.partial"
     try:
         write(hidden)
@@ -44,10 +44,12 @@ class Tables:
     ----------
     root : Path
         Folder of all tables.
+    mode : int
+        Permissions of the files.
     """
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path, *, mode: int = 0o644) -> None:
+        self.root, self.mode = root, mode
 
     def write(self, name: str, frame: pd.DataFrame) -> None:
         """Replace a whole table; a table with a schema is conformed to it first (TableContractError)."""
@@ -62,14 +64,29 @@ class Tables:
             If a row belongs to none of ``days``: writing it nowhere would lose it.
         """
         conformed = self._conformed(name, frame)
+        days = list(days)
         wanted = {pd.Timestamp(day): day for day in days}
         stray = ~conformed["service_day"].isin(list(wanted))
         if stray.any():
             raise TableContractError(f"table {name}: {int(stray.sum())} rows lie outside the days being written")
         groups = dict(iter(conformed.groupby("service_day", sort=False)))
+        self._leave_other_days(name, conformed, set(days))
         for stamp, day in wanted.items():
             part = groups.get(stamp, conformed.iloc[:0])
             self._write_file(self.root / name / f"{day.isoformat()}.parquet", part.reset_index(drop=True))
+
+    def _leave_other_days(self, name: str, frame: pd.DataFrame, days: set[date]) -> None:
+        """Take the rows that now stand on ``days`` out of every other day: what moved must not stand twice."""
+        schema = TABLES.get(name)
+        if schema is None or frame.empty or all(day in days for day in self.days(name)):
+            return
+        key = str(schema.unique[0])
+        stored = self.read_columns(name, [key, "service_day"])
+        moved = stored[stored[key].isin(frame[key]) & ~stored["service_day"].isin([pd.Timestamp(day) for day in days])]
+        for stamp in moved["service_day"].unique():
+            path = self.root / name / f"{pd.Timestamp(stamp).date().isoformat()}.parquet"
+            kept = pd.read_parquet(path)
+            self._write_file(path, kept[~kept[key].isin(frame[key])].reset_index(drop=True))
 
     def read(self, name: str, *, first_day: date | None = None, last_day: date | None = None) -> pd.DataFrame:
         """Read a table, or the inclusive range of its service days; empty with the right columns where none exists."""
@@ -95,7 +112,9 @@ class Tables:
     def write_value(self, name: str, value: Any) -> None:
         """Write a small JSON result."""
         text = json.dumps(value, indent=1, sort_keys=True, default=str)
-        write_atomically(self.root / name / "value.json", lambda path: path.write_text(text, encoding="utf-8"))
+        write_atomically(
+            self.root / name / "value.json", lambda path: path.write_text(text, encoding="utf-8"), mode=self.mode
+        )
 
     def read_value(self, name: str) -> Any:
         """Read a JSON result (TableContractError where it was never written)."""
@@ -122,4 +141,4 @@ class Tables:
         return conform(frame, schema) if schema is not None else frame.reset_index(drop=True)
 
     def _write_file(self, path: Path, frame: pd.DataFrame) -> None:
-        write_atomically(path, lambda hidden: frame.to_parquet(hidden, index=False))
+        write_atomically(path, lambda hidden: frame.to_parquet(hidden, index=False), mode=self.mode)

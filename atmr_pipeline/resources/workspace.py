@@ -30,7 +30,7 @@ class Workspace(dg.ConfigurableResource):
     @cached_property
     def private_tables(self) -> Tables:
         """Tables that hold addresses as written: readable by the owner only, never shown in the UI."""
-        return Tables(self.settings.root / "private")
+        return Tables(self.settings.root / "private", mode=0o600)
 
     @cached_property
     def operations(self) -> "OperationsDatabase":

@@ -8,20 +8,8 @@ import dagster as dg
 
 from atmr_pipeline.jobs.definitions import excel_import
 from atmr_pipeline.resources.fingerprints import file_hash
+from atmr_pipeline.resources.inbox import workbooks_in
 from atmr_pipeline.settings import load_settings
-
-WORKBOOK_SUFFIXES = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods", ".csv")
-
-
-def workbooks_in(inbox: Path) -> list[Path]:
-    """Workbooks in the inbox; Excel's own lock files (``~$...``) and hidden files are not workbooks."""
-    if not inbox.exists():
-        return []
-    return sorted(
-        path
-        for path in inbox.iterdir()
-        if path.is_file() and path.suffix.lower() in WORKBOOK_SUFFIXES and not path.name.startswith(("~$", "."))
-    )
 
 
 @dg.sensor(
@@ -38,8 +26,9 @@ def new_workbook(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.Sk
     """
     inbox = load_settings().inbox_dir
     cursor = json.loads(context.cursor) if context.cursor else {"stats": {}, "done": []}
-    stats = {path.name: [path.stat().st_size, path.stat().st_mtime_ns] for path in workbooks_in(inbox)}
-    settled = [path for path in workbooks_in(inbox) if cursor["stats"].get(path.name) == stats[path.name]]
+    seen = {path: _size_and_time(path) for path in workbooks_in(inbox)}
+    stats = {path.name: stat for path, stat in seen.items() if stat is not None}
+    settled = [path for path in seen if path.name in stats and cursor["stats"].get(path.name) == stats[path.name]]
     hashes = sorted({file_hash(path) for path in settled})
     fresh = [digest for digest in hashes if digest not in cursor["done"]]
     state = json.dumps({"stats": stats, "done": sorted({*cursor["done"], *fresh})})
@@ -48,3 +37,12 @@ def new_workbook(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.Sk
         return dg.SkipReason(f"{len(stats)} workbooks in the inbox, none new")
     key = hashlib.sha256("".join(fresh).encode()).hexdigest()[:32]
     return dg.SensorResult(run_requests=[dg.RunRequest(run_key=f"workbooks:{key}")], cursor=state)
+
+
+def _size_and_time(path: Path) -> list[int] | None:
+    """Size and modification time; None for a file that was taken away meanwhile."""
+    try:
+        stat = path.stat()
+    except FileNotFoundError:
+        return None
+    return [stat.st_size, stat.st_mtime_ns]

@@ -107,6 +107,7 @@ def test_every_pair_gets_its_own_distance() -> None:
             "precision": "street",
             "source": "x",
             "reason": None,
+            "entry_key": keys,
         }
     )
     asked: list[tuple[int, int]] = []

@@ -192,7 +192,7 @@ def _day(shift: int = 0, *, coordinates: bool = False) -> dict:
             "deadhead_km": gaps,
             "ride_min": [10, 10, 10],
             "ride_km": [10, 10, 10],
-        }  # fmt: skip
+        }
     }
 
 

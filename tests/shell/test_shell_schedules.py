@@ -14,6 +14,7 @@ from dagster._utils.schedules import schedule_execution_time_iterator
 
 from atmr_pipeline.jobs.partitions import DAYS_AHEAD, SERVICE_DAYS
 from atmr_pipeline.jobs.schedules import RANGE_END_TAG, RANGE_START_TAG, SCHEDULES, open_days
+from atmr_pipeline.resources.tables import Tables
 
 GENEVA = ZoneInfo("Europe/Zurich")
 BY_NAME = {schedule.name: schedule for schedule in SCHEDULES}
@@ -63,8 +64,17 @@ def test_the_weekly_training_runs_on_mondays_after_a_clock_change() -> None:
         assert (local.date(), local.hour, local.minute) == (sunday + timedelta(days=1), 3, 30)
 
 
+def _extracted(monkeypatch: pytest.MonkeyPatch, missing: set[date] = frozenset()) -> None:
+    first = date.fromisoformat(SERVICE_DAYS.get_partition_keys()[0])
+    days = [first + timedelta(days=offset) for offset in range(1500)]
+    monkeypatch.setattr(Tables, "days", lambda self, name: [day for day in days if day not in missing])
+
+
 @pytest.mark.parametrize("day", [date(2027, 3, 28), date(2026, 10, 25), date(2026, 6, 10)])
-def test_a_tick_covers_the_late_window_and_the_days_that_are_booked_ahead(day: date) -> None:
+def test_a_tick_covers_the_late_window_and_the_days_that_are_booked_ahead(
+    day: date, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _extracted(monkeypatch)
     tick = _ticks("daily_retraining", datetime(day.year, day.month, day.day, tzinfo=GENEVA), 1)[0]
     tags = _request("daily_retraining", tick).tags
     assert tags[RANGE_START_TAG] == (day - timedelta(days=14)).isoformat()
@@ -72,6 +82,17 @@ def test_a_tick_covers_the_late_window_and_the_days_that_are_booked_ahead(day: d
     keys = SERVICE_DAYS.get_partition_keys(current_time=tick)
     assert tags[RANGE_START_TAG] in keys
     assert tags[RANGE_END_TAG] == keys[-1]
+
+
+def test_a_day_that_was_missed_in_an_outage_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    _extracted(monkeypatch, {date(2026, 4, 2), date(2026, 4, 3)})
+    tick = _ticks("nightly_feedback", datetime(2026, 6, 10, tzinfo=GENEVA), 1)[0]
+    assert _request("nightly_feedback", tick).tags[RANGE_START_TAG] == "2026-04-02"
+
+
+def test_a_home_that_never_ran_is_asked_for_all_its_days() -> None:
+    tick = _ticks("daily_retraining", datetime(2026, 6, 10, tzinfo=GENEVA), 1)[0]
+    assert _request("daily_retraining", tick).tags[RANGE_START_TAG] == SERVICE_DAYS.get_partition_keys()[0]
 
 
 def test_the_first_days_of_a_company_start_at_its_first_day() -> None:

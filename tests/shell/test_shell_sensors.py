@@ -7,8 +7,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from atmr_pipeline.resources.inbox import workbooks_in
 from atmr_pipeline.sensors import degradation, drift, new_workbook, run_failure
-from atmr_pipeline.sensors.workbooks import workbooks_in
 from atmr_pipeline.settings import load_settings
 from atmr_pipeline.state import StateStore
 from atmr_pipeline.state.drift_events import DriftEvent, insert_drift_event

@@ -18,6 +18,8 @@ SELECT
         WHEN a.actual_dropoff_at IS NULL THEN 'dropoff_unknown'
         WHEN a.actual_dropoff_at <= a.actual_pickup_at THEN 'dropoff_before_pickup'
         WHEN a.created_at >= a.actual_pickup_at THEN 'decided_after_pickup'
+        -- Half a day is a wrong date in the source, not a late driver; one such label would drown all others.
+        WHEN abs(epoch_us(a.actual_pickup_at) - epoch_us(b.scheduled_at)) > 12 * 3600e6 THEN 'implausible_delay'
     END AS excluded_reason
 FROM assignments AS a
 LEFT JOIN bookings AS b USING (booking_id)

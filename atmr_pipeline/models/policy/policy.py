@@ -1,5 +1,6 @@
 """A trained dispatch policy: plans days, is saved with a manifest, and is loaded only when everything fits."""
 
+import copy
 import hashlib
 import json
 import platform
@@ -65,6 +66,16 @@ class DispatchPolicy:
             "curve": [asdict(point) for point in trained.curve],
         }
         return cls(trained.network, trained.settings.weights, training=training)
+
+    def untrained(self) -> "DispatchPolicy":
+        """The same policy with every learned weight zero: what the prior and the search do without learning.
+
+        Whatever this reaches is not a merit of the training, so a trained policy is held against it.
+        """
+        network = copy.deepcopy(self.network)
+        for parameter in network.parameters():
+            parameter.zero_()
+        return DispatchPolicy(network, self.weights)
 
     def plan(self, problem: DayProblem, *, beam_width: int = 1) -> IntArray:
         """Assign a day's bookings.

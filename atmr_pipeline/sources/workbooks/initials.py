@@ -6,6 +6,10 @@ from collections.abc import Mapping
 
 from atmr_pipeline.sources.workbooks.cells import Cell, is_empty
 
+MAX_INITIALS, MAX_SEVERAL = 4, 14
+UNREADABLE = "?"
+"""In place of a text that is too long for initials: a clerk may have typed a name or a note, which must go no further.
+The row and its text are in the workbook; here it is only counted."""
 SEPARATORS = re.compile(r"[/+&,;|\n]|\s+(?:-|et|and)\s+", re.IGNORECASE)
 
 
@@ -31,9 +35,10 @@ def read_initials(cell: Cell) -> tuple[str | None, str | None]:
         names = (
             pieces if len(pieces) > 1 and all(len(piece) in (2, 3) for piece in pieces) else [normalise_initials(text)]
         )
+    names = [name if len(name) <= MAX_INITIALS else UNREADABLE for name in names]
     if len(names) > 2:
         both = "/".join(name for name in names if name) or None
-        return both, both
+        return (both, both) if both is None or len(both) <= MAX_SEVERAL else (UNREADABLE, UNREADABLE)
     return names[0] or None, names[-1] or None
 
 

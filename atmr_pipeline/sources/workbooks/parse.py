@@ -14,16 +14,19 @@ from atmr_pipeline.domain.identity import address_key, keyed_hash, normalise, pa
 from atmr_pipeline.domain.tables import QUARANTINED_COURSES, WORKBOOK_COURSES, conform, empty
 from atmr_pipeline.domain.vocabulary import Leg, WallClockStatus
 from atmr_pipeline.domain.wallclock import to_utc
-from atmr_pipeline.sources.workbooks.cells import read_cells
-from atmr_pipeline.sources.workbooks.headers import Header, read_header
+from atmr_pipeline.sources.workbooks.cells import Cell, is_empty, read_cells
+from atmr_pipeline.sources.workbooks.headers import Column, Header, read_header
 from atmr_pipeline.sources.workbooks.initials import driver_mapping
 from atmr_pipeline.sources.workbooks.limits import WorkbookLimits
 from atmr_pipeline.sources.workbooks.reasons import WorkbookError
 from atmr_pipeline.sources.workbooks.refused import RefusedRow, quarantine_frame, raw_frame
 from atmr_pipeline.sources.workbooks.results import ParsedInbox, ParsedWorkbook, RowCounts
 from atmr_pipeline.sources.workbooks.rows import CourseRow, read_row
+from atmr_pipeline.sources.workbooks.times import read_moment
 from atmr_pipeline.state.workbook_files import WorkbookFile
 
+MINIMUM_COURSE_CELLS = 4
+"""A course needs a date, a pickup and a drop-off and has more; titles, totals and notes have fewer cells."""
 ADDRESS_COLUMNS = ("address_key", "address_text")
 
 
@@ -60,15 +63,18 @@ def parse_workbook(
     headers = 0
     for sheet in sheets:
         header: Header | None = None
+        headless: list[tuple[int, tuple[Cell, ...]]] = []
         for number, cells in sheet.rows:
             found = read_header(cells)
             if found is not None:
                 header, headers = found, headers + 1
                 reading.count("ignored")
             elif header is None:
-                reading.count("ignored")
+                headless.append((number, cells))
             else:
                 reading.take(sheet.name, number, read_row(cells, header))
+        for number, cells in headless:
+            reading.take_headless(sheet.name, number, cells, is_title=header is not None)
     if not headers:
         raise WorkbookError(path.name, "no_header")
     with path.open("rb") as handle:
@@ -162,6 +168,16 @@ class _Reading:
         self.count("accepted")
         self.row_hashes.add(row_hash)
         self._keep_legs(sheet, number, row, content)
+
+    def take_headless(self, sheet: str, number: int, cells: Sequence[Cell], *, is_title: bool) -> None:
+        """A row above the header is a title; on a sheet without any header, one that looks like a course is refused."""
+        full = sum(not is_empty(cell) for cell in cells) >= MINIMUM_COURSE_CELLS
+        if is_title or not full or not any(read_moment(cell).day for cell in cells):
+            self.count("ignored")
+            return
+        self.count("quarantined")
+        raw = dict(zip((Column.WHEN, Column.COURSE, Column.PICKUP, Column.DROPOFF), cells, strict=False))
+        self.refused.append(RefusedRow(self.file_name, sheet, number, "no_header", raw))
 
     def _keep_legs(self, sheet: str, number: int, row: CourseRow, content: str) -> None:
         patient = patient_key(row.patient, self.hash_key)
