@@ -151,15 +151,15 @@ def _feedback(workspace: Workspace) -> dict[str, Any] | None:
 def render(summary: dict[str, Any], console: Console, *, unchanged: bool = False) -> None:
     """Print the summary for a person; ``unchanged`` says that this run found nothing new to do."""
     console.rule("[bold]atmr_pipeline")
-    console.print(f"home {escape(summary['home'])} · source: {summary['source']}", highlight=False)
+    console.print(f"home {escape(summary['home'])} · source: {summary['source']}", highlight=False, soft_wrap=True)
     if unchanged:
-        console.print("nothing changed since the last run: nothing was run, nothing was retrained", highlight=False)
+        console.print("nothing changed since the last run: nothing was run, nothing was retrained", soft_wrap=True)
     last = summary["last_run"]
     if last is None:
         console.print("no run has ended in this home yet")
     else:
         verdict = "failed" if last["failures"] else "refused a challenger" if last["refused"] else "succeeded"
-        console.print(f"last run {last['at']}: {verdict}", highlight=False)
+        console.print(f"last run {last['at']}: {verdict}", highlight=False, soft_wrap=True)
     _print_data(summary, console)
     _print_delay(summary["delay_model"], console)
     _print_policy(summary["dispatch_policy"], console)
@@ -195,10 +195,10 @@ def _print_data(summary: dict[str, Any], console: Console) -> None:
         for reason, count in counts.items():
             table.add_row(f"{title}: {reason}", f"{count:,}")
     for initials, count in (excel["unknown_initials"] or {}).items():
-        table.add_row(f"legs of unknown initials {escape(str(initials))}", f"{count:,}")
+        table.add_row(f"legs without a known driver: {escape(str(initials)) or 'initials blank'}", f"{count:,}")
     console.print(table)
     if excel["review_workbook"]:
-        console.print(f"for a clerk to correct: {excel['review_workbook']}", highlight=False)
+        console.print(f"for a clerk to correct: {excel['review_workbook']}", highlight=False, soft_wrap=True)
 
 
 def _print_delay(delay: dict[str, Any] | None, console: Console) -> None:
@@ -212,7 +212,7 @@ def _print_delay(delay: dict[str, Any] | None, console: Console) -> None:
         table.add_row(name, *(_figure(figures.get(key)) for key in DELAY_FIGURES))
     if floor := delay["floor"]:
         known = {"mae_min": floor["mae"], "rmse_min": floor["rmse"], "r2": floor["r2"], "brier": floor["p_late_brier"]}
-        table.add_row("floor, by replay", *(_figure(known[key]) if key in known else "" for key in DELAY_FIGURES))
+        table.add_row("floor (replay)", *(_figure(known[key]) if key in known else "" for key in DELAY_FIGURES))
     console.print(table)
 
 
@@ -241,6 +241,7 @@ def _print_policy(policy: dict[str, Any] | None, console: Console) -> None:
         f"the policy costs {100.0 * (ours / search - 1.0):+.1f} % against greedy + local search; untrained is the same "
         "search without learning",
         highlight=False,
+        soft_wrap=True,
     )
 
 
@@ -250,19 +251,20 @@ def _print_loop(summary: dict[str, Any], console: Console) -> None:
     if drift is None:
         console.print("  not assessed yet")
     else:
-        console.print(f"  {escape(drift['summary'])}\n  {escape(drift['residuals'])}", highlight=False)
+        console.print(f"  {escape(drift['summary'])}\n  {escape(drift['residuals'])}", highlight=False, soft_wrap=True)
         if drift.get("report"):
             console.print(f"  report {escape(drift['report'])}", highlight=False, soft_wrap=True)
     console.print("\n[bold]promotion[/bold]")
     for kind, state in summary["promotion"].items():
         last = state["last_decision"]
         why = f"; last decision: {last['action']} {last['version']} ({escape(last['reason'])})" if last else ""
-        console.print(f"  {kind}: champion {state['champion'] or 'none'}{why}", highlight=False)
+        console.print(f"  {kind}: champion {state['champion'] or 'none'}{why}", highlight=False, soft_wrap=True)
     if feedback is not None:
         days = ", ".join(feedback["days_ahead"]) or "none"
         console.print(
             f"\n[bold]ahead[/bold]\n  {feedback['scored_ahead']} courses scored on {days}; alerts {feedback['alerts']}",
             highlight=False,
+            soft_wrap=True,
         )
 
 

@@ -25,9 +25,9 @@ SMALL_DEMO = {
     "ATMR_DEMO_BOOKINGS_PER_DAY": "20",
     "ATMR_DEMO_DRIVERS": "6",
     "ATMR_DEMO_END": "2026-11-20",
-    "ATMR_POLICY_GRADIENT_STEPS": "10",
-    "ATMR_POLICY_BEAM_WIDTH": "4",
-    # A world in which two months suffice for both gates; in others a gate refuses, which is right but shows less.
+    # About the least with which the policy learns something (fewer steps are refused), in a world in which two months
+    # suffice for a delay model (in others a gate refuses it): both refusals are right, but show less.
+    "ATMR_POLICY_GRADIENT_STEPS": "150",
     "ATMR_SEED": "4",
 }
 
@@ -71,6 +71,11 @@ class Snapshot:
     champions: dict[str, str] = field(default_factory=dict)
     runs: dict[str, str] = field(default_factory=dict)
     account: dict[str, Any] = field(default_factory=dict)
+
+    def ended_honestly(self) -> bool:
+        """Done without a word, or refused by a gate that is named."""
+        lines = self.err.splitlines()
+        return not lines if self.code == 0 else self.code == 1 and all(line.startswith("refused: ") for line in lines)
 
     def summary(self) -> dict[str, Any]:
         """What ``--json`` printed."""
