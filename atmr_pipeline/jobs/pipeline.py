@@ -34,6 +34,15 @@ TRAINING_SETTINGS = (
     "policy_holdout_days", "policy_minimum_days", "policy_gradient_steps", "policy_beam_width", "travel_detour",
 )  # fmt: skip
 
+NEEDS_CHAMPION = {
+    "delay": {
+        "delay_predictions", "prediction_actuals", "delay_risk_alerts", "delay_performance", "feature_drift",
+        "label_drift", "residual_drift",
+    },
+    "policy": {"dispatch_suggestions"},
+}  # fmt: skip
+"""What cannot be made before a first model of a kind was promoted."""
+
 
 @dataclass(frozen=True)
 class PipelineOutcome:
@@ -200,7 +209,9 @@ def _run_jobs(workspace: "Workspace", on_progress: Progress | None) -> tuple[lis
         reports.append(run_job("weekly_full_training", instance, days=ranges[-1], on_progress=on_progress))
         if mark is not None and not any(step in report.failures for report in reports for step in PARTITIONED):
             advance_watermark(workspace.state, WATERMARK, mark)
-        reports.append(run_job("nightly_feedback", instance, assets=feedback_assets(), on_progress=on_progress))
+        reports.append(
+            run_job("nightly_feedback", instance, assets=feedback_assets(workspace), on_progress=on_progress)
+        )
     return reports, sum(all_days.index(last) - all_days.index(first) + 1 for first, last in ranges)
 
 
@@ -240,13 +251,20 @@ def days_left(workspace: "Workspace", changed: list[date], all_days: Sequence[st
     return {day.date().isoformat() for day in moved["service_day_stored"]}
 
 
-def feedback_assets() -> list[str]:
-    """Assets of the feedback and monitoring groups."""
+def feedback_assets(workspace: "Workspace") -> list[str]:
+    """Assets of the feedback and monitoring groups, less those that wait for a first champion.
+
+    A young company whose first challenger was refused has nothing to serve with: that is said once, by the refusal.
+    """
     from atmr_pipeline.definitions import defs
 
     graph = defs().resolve_asset_graph()
-    return sorted(
+    names = {
         key.path[-1]
         for key in graph.materializable_asset_keys
         if graph.get(key).group_name in ("feedback", "monitoring")
-    )
+    }
+    for kind, needing in NEEDS_CHAMPION.items():
+        if workspace.registry.alias(kind, "champion") is None:
+            names -= needing
+    return sorted(names)

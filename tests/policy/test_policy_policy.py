@@ -181,3 +181,12 @@ def test_planning_does_not_depend_on_the_order_of_bookings(policy: DispatchPolic
         **{name: getattr(day, name)[np.ix_(order, order)] for name in ("deadhead_min", "deadhead_km")},
     )
     assert np.array_equal(policy.plan(shuffled), policy.plan(day)[order])
+
+
+def test_the_untrained_policy_has_the_same_search_and_no_learned_weight(policy: DispatchPolicy) -> None:
+    before = [parameter.clone() for parameter in policy.network.parameters()]
+    untrained = policy.untrained()
+    assert all(not parameter.any() for parameter in untrained.network.parameters())
+    assert all(torch.equal(old, new) for old, new in zip(before, policy.network.parameters(), strict=True))
+    day = make_days(1, seed=3)[0]
+    assert simulate(day, untrained.plan(day)).n_lost <= day.n_bookings

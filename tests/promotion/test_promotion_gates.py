@@ -233,3 +233,12 @@ def test_a_decision_names_every_failed_gate_and_needs_at_least_one():
     assert decide([good, note]).promote
     assert not decide([note]).promote
     assert decide([]).reasons == ("no gate was judged",)
+
+
+def test_a_policy_that_is_no_better_than_its_untrained_self_is_refused():
+    costs = policy_costs(1)
+    same = by_name(policy_gates(costs.assign(cost_untrained=costs["cost_challenger"])))
+    assert failed(same) == {"better_than_untrained"}
+    assert not decide(list(same.values())).promote
+    learned = by_name(policy_gates(costs.assign(cost_untrained=costs["cost_challenger"] * 1.03)))
+    assert failed(learned) == set()

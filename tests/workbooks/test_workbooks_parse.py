@@ -233,3 +233,27 @@ def test_an_error_names_no_content(tmp_path: Path) -> None:
     with pytest.raises(WorkbookError, match=r"^workbook a\.xlsx: No header row") as caught:
         parse(path)
     assert "Fictif" not in str(caught.value)
+
+
+def test_a_sheet_without_a_header_loses_no_course_in_silence(tmp_path: Path) -> None:
+    path = write_xlsx(tmp_path / "a.xlsx", [["Titre"], HEADER, course()])
+    workbook = openpyxl.load_workbook(path)
+    lost = workbook.create_sheet("NOVEMBRE")
+    lost.append(["Novembre 2025"])
+    for row in (course("03.11.2025 9h"), course("04.11.2025 9h")):
+        lost.append(row)
+    workbook.save(path)
+    parsed = parse(path)
+    assert parsed.quarantined[["sheet", "row", "reason"]].to_numpy().tolist() == [
+        ["NOVEMBRE", 2, "no_header"],
+        ["NOVEMBRE", 3, "no_header"],
+    ]
+    assert parsed.counts.quarantined == 2
+
+
+def test_a_note_in_the_initials_column_goes_no_further(tmp_path: Path) -> None:
+    rows = [HEADER, course(initials="Mme Fictive annule dialyse"), course("02.10.2025 9h", "A", initials="A.B")]
+    parsed = parse(write_xlsx(tmp_path / "a.xlsx", rows))
+    assert parsed.unknown_initials == {"?": 2}
+    assert "FICTIVE" not in parsed.courses.to_csv().upper()
+    assert parsed.courses["driver_id"].isna().sum() == 2
