@@ -33,8 +33,9 @@ def courses(driver_ids: list[int | None], distance_km: list[float]) -> pd.DataFr
         parent_leg_key=None, file_name="fictif.xlsx", sheet="Feuil1", row=3, service_day=DAY, leg="outbound",
         is_round_trip=False, scheduled_local=DAY + pd.Timedelta(hours=9), scheduled_at=None, scheduled_status="exact",
         patient_key=None, driver_initials=None, pickup_address_key="a", dropoff_address_key="b",
-        set_aside_reason=None, pickup_lat=None, pickup_lon=None, pickup_precision="unresolved", pickup_source=None, pickup_entry_key=None,
-        dropoff_lat=None, dropoff_lon=None, dropoff_precision="unresolved", dropoff_source=None, dropoff_entry_key=None, distance_source=None,
+        set_aside_reason=None, pickup_lat=None, pickup_lon=None, pickup_precision="unresolved", pickup_source=None,
+        dropoff_lat=None, dropoff_lon=None, dropoff_precision="unresolved", dropoff_source=None, distance_source=None,
+        pickup_entry_key=None, dropoff_entry_key=None,
     )  # fmt: skip
     return conform(frame, GEOCODED_COURSES)
 
