@@ -30,13 +30,30 @@ def new_workbook(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.Sk
     stats = {path.name: stat for path, stat in seen.items() if stat is not None}
     settled = [path for path in seen if path.name in stats and cursor["stats"].get(path.name) == stats[path.name]]
     hashes = sorted({file_hash(path) for path in settled})
-    fresh = [digest for digest in hashes if digest not in cursor["done"]]
-    state = json.dumps({"stats": stats, "done": sorted({*cursor["done"], *fresh})})
+    unseen = [digest for digest in hashes if digest not in cursor["done"]]
+    state = json.dumps({"stats": stats, "done": sorted({*cursor["done"], *unseen})})
+    fresh = _not_imported(unseen)
     if not fresh:
         context.update_cursor(state)
         return dg.SkipReason(f"{len(stats)} workbooks in the inbox, none new")
     key = hashlib.sha256("".join(fresh).encode()).hexdigest()[:32]
     return dg.SensorResult(run_requests=[dg.RunRequest(run_key=f"workbooks:{key}")], cursor=state)
+
+
+def _not_imported(digests: list[str]) -> list[str]:
+    """Those that no run has imported yet, by hand or otherwise."""
+    settings = load_settings()
+    if not digests or not (settings.state_url or (settings.root / "state.db").exists()):
+        return digests
+    from atmr_pipeline.state import StateStore
+    from atmr_pipeline.state.workbook_files import find_workbook_file
+
+    store = StateStore(settings.state_database_url)
+    try:
+        store.migrate()
+        return [digest for digest in digests if find_workbook_file(store, digest) is None]
+    finally:
+        store.close()
 
 
 def _size_and_time(path: Path) -> list[int] | None:

@@ -7,11 +7,13 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from atmr_pipeline.resources.fingerprints import file_hash
 from atmr_pipeline.resources.inbox import workbooks_in
 from atmr_pipeline.sensors import degradation, drift, new_workbook, run_failure
 from atmr_pipeline.settings import load_settings
 from atmr_pipeline.state import StateStore
 from atmr_pipeline.state.drift_events import DriftEvent, insert_drift_event
+from atmr_pipeline.state.workbook_files import WorkbookFile, record_workbook_file
 
 QUOTED = "Patient Fictif 12, Rue Imaginaire 3"
 
@@ -44,6 +46,18 @@ def test_a_new_workbook_waits_one_tick_and_asks_for_one_import(home: Path) -> No
     (request,) = ticks.next()
     assert request.run_key.startswith("workbooks:")
     assert ticks.next() == []
+
+
+def test_a_workbook_that_a_run_has_imported_already_asks_for_nothing(home: Path) -> None:
+    path = home / "inbox" / "march.xlsx"
+    path.write_bytes(b"content")
+    store = StateStore(load_settings().state_database_url)
+    store.migrate()
+    record_workbook_file(store, WorkbookFile(file_hash(path), path.name, 3, 1, 1, 0, 1))
+    ticks = Ticks(new_workbook)
+    assert [ticks.next(), ticks.next(), ticks.next()] == [[], [], []]
+    path.write_bytes(b"other content")
+    assert [len(ticks.next()), len(ticks.next())] == [0, 1]
 
 
 def test_a_workbook_that_is_still_being_copied_is_left_alone(home: Path) -> None:
