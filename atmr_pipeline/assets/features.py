@@ -12,7 +12,7 @@ from atmr_pipeline.assets.common import (
     rows,
     table_metadata,
 )
-from atmr_pipeline.resources.tables import write_atomically
+from atmr_pipeline.domain.files import write_atomically
 from atmr_pipeline.resources.workspace import Workspace
 
 GROUP = "features"

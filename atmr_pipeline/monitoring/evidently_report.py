@@ -6,7 +6,6 @@ tests and thresholds. Importing it takes seconds; import this module only where 
 
 import json
 import os
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ import pandas as pd
 from evidently import DataDefinition, Dataset, Report
 from evidently.presets import DataDriftPreset
 
+from atmr_pipeline.domain.files import write_atomically
 from atmr_pipeline.monitoring.comparison import TESTS_PER_FEATURE
 from atmr_pipeline.monitoring.samples import FeatureKind, Sample, labels, numbers, why_not_numeric
 from atmr_pipeline.monitoring.thresholds import DriftSettings
@@ -105,7 +105,8 @@ def drift_report(
     )
     datasets = {name: Dataset.from_pandas(frame, data_definition=definition) for name, frame in prepared.items()}
     snapshot = Report([preset]).run(current_data=datasets["current"], reference_data=datasets["reference"])
-    _write_atomically(path, snapshot.get_html_str(as_iframe=False))
+    html = snapshot.get_html_str(as_iframe=False)
+    write_atomically(path, lambda hidden: hidden.write_text(html, encoding="utf-8"))
     return ReportResult(str(path), columns, dropped, _drifted(snapshot.dict(), threshold), len(reference), len(current))
 
 
@@ -167,20 +168,6 @@ def _drifted(report: Mapping[str, Any], threshold: float) -> dict[str, float]:
         if config["type"].endswith(":ValueDrift") and float(metric["value"]) < threshold:
             drifted[str(config["column"])] = float(f"{float(metric['value']):.4g}")
     return drifted
-
-
-def _write_atomically(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=".", suffix=".part", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def forbidden_columns(columns: Iterable[str]) -> list[str]:

@@ -1,9 +1,7 @@
 """Analytical tables as Parquet files under the home: written atomically, read whole or by service day."""
 
 import json
-import os
-import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -12,26 +10,10 @@ import pandas as pd
 import pyarrow.dataset as pads
 
 from atmr_pipeline.domain.errors import TableContractError
+from atmr_pipeline.domain.files import write_atomically
 from atmr_pipeline.domain.tables import TABLES, conform, empty
 
 WHOLE = "table"
-
-
-def write_atomically(path: Path, write: Callable[[Path], Any], *, mode: int = 0o644) -> None:
-    """Write beside ``path`` under a hidden name, flush to disk, then rename: a kill leaves the old file.
-
-    The hidden name does not end like the real one, so that no reader's glob can meet a half-written file.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o755 if mode & 0o044 else 0o700)
-    hidden = path.parent / f".{path.name}.{uuid.uuid4().hex}.partial"
-    try:
-        write(hidden)
-        hidden.chmod(mode)
-        with hidden.open("rb") as handle:
-            os.fsync(handle.fileno())
-        hidden.replace(path)
-    finally:
-        hidden.unlink(missing_ok=True)
 
 
 class Tables:

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 from atmr_pipeline.domain.errors import TableContractError
+from atmr_pipeline.domain.files import write_atomically
 from atmr_pipeline.domain.tables import DISPATCH_RUNS
-from atmr_pipeline.resources.tables import Tables, write_atomically
+from atmr_pipeline.resources.tables import Tables
 
 
 def _runs(*days: str) -> pd.DataFrame:

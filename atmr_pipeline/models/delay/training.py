@@ -117,7 +117,6 @@ def train_delay_model(
     figures = {name: evaluate(delay, frame, late_after_min=params.late_after_min) for name, frame in predicted.items()}
     errors = {name: frame["expected_delay_min"] - delay for name, frame in predicted.items()}
     baselines = [*CONSTANT_BASELINES, "spline_ridge"]
-    kept = [*ID_COLUMNS, "service_day", "decided_at", "delay_min", *(n for n in names if n not in ID_COLUMNS)]
     return DelayTraining(
         model=model,
         candidates=model.candidates_,
@@ -126,25 +125,8 @@ def train_delay_model(
         comparisons={
             name: compare(errors["model"], errors[name], holdout["service_day"], seed=params.seed) for name in baselines
         },
-        holdout=pd.concat(
-            [
-                holdout[kept].assign(
-                    is_late=delay > params.late_after_min,
-                    constant_mean_min=predicted["constant_mean"]["expected_delay_min"],
-                    constant_median_min=predicted["constant_median"]["expected_delay_min"],
-                    spline_ridge_min=predicted["spline_ridge"]["expected_delay_min"],
-                    constant_p_late=float((train["delay_min"] > params.late_after_min).mean()),
-                ),
-                predicted["model"],
-            ],
-            axis=1,
-        ).reset_index(drop=True),
-        window={
-            "train_first_day": f"{train['service_day'].min():%Y-%m-%d}",
-            "train_last_day": f"{train['service_day'].max():%Y-%m-%d}",
-            "holdout_first_day": f"{holdout['service_day'].min():%Y-%m-%d}",
-            "holdout_last_day": f"{holdout['service_day'].max():%Y-%m-%d}",
-        },
+        holdout=_holdout_frame(train, holdout, names, predicted, params.late_after_min),
+        window=_window(train, holdout),
         rows={
             "train": len(train),
             "holdout": len(holdout),
@@ -152,6 +134,32 @@ def train_delay_model(
         },
         data_hash=hash_table(training_set, [*ID_COLUMNS, *TIME_COLUMNS, *names, "delay_min"]),
     )
+
+
+def _holdout_frame(
+    train: pd.DataFrame,
+    holdout: pd.DataFrame,
+    names: list[str],
+    predicted: dict[str, pd.DataFrame],
+    late_after_min: float,
+) -> pd.DataFrame:
+    kept = [*ID_COLUMNS, "service_day", "decided_at", "delay_min", *(n for n in names if n not in ID_COLUMNS)]
+    known = holdout[kept].assign(
+        is_late=holdout["delay_min"] > late_after_min,
+        constant_mean_min=predicted["constant_mean"]["expected_delay_min"],
+        constant_median_min=predicted["constant_median"]["expected_delay_min"],
+        spline_ridge_min=predicted["spline_ridge"]["expected_delay_min"],
+        constant_p_late=float((train["delay_min"] > late_after_min).mean()),
+    )
+    return pd.concat([known, predicted["model"]], axis=1).reset_index(drop=True)
+
+
+def _window(train: pd.DataFrame, holdout: pd.DataFrame) -> dict[str, str]:
+    return {
+        f"{part}_{end}_day": f"{getattr(frame['service_day'], pick)():%Y-%m-%d}"
+        for part, frame in (("train", train), ("holdout", holdout))
+        for end, pick in (("first", "min"), ("last", "max"))
+    }
 
 
 def hash_table(frame: pd.DataFrame, columns: Sequence[str]) -> str:

@@ -1,8 +1,6 @@
 """The workbook a clerk corrects and drops back into the inbox."""
 
-import os
 import re
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -12,6 +10,7 @@ from openpyxl.cell import WriteOnlyCell
 from openpyxl.styles import Alignment, Font
 from openpyxl.worksheet._write_only import WriteOnlyWorksheet
 
+from atmr_pipeline.domain.files import write_atomically
 from atmr_pipeline.sources.workbooks.headers import Column
 from atmr_pipeline.sources.workbooks.reasons import REASONS
 
@@ -68,7 +67,7 @@ def write_review_workbook(path: Path, quarantined_rows_raw: pd.DataFrame, unreso
     workbook = Workbook(write_only=True)
     _fill(workbook, "Courses", (*COURSE_HEADERS.values(), *ORIGIN_HEADERS), courses)
     _fill(workbook, "Adresses", ADDRESS_HEADERS, addresses)
-    _save(workbook, path)
+    write_atomically(path, workbook.save, mode=0o600)
 
 
 def _fill(workbook: Workbook, title: str, headers: tuple[str, ...], rows: list[list[str]]) -> None:
@@ -95,18 +94,3 @@ def _append(sheet: WriteOnlyWorksheet, texts: Iterable[str], font: Font | None =
             cell.font = font
         cells.append(cell)
     sheet.append(cells)
-
-
-def _save(workbook: Workbook, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".partial")
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            workbook.save(stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.chmod(0o600)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
