@@ -70,18 +70,11 @@ def counts_table(title: str, counts: Mapping[Any, Any]) -> dg.MetadataValue:
     return dg.MetadataValue.md("\n".join(lines))
 
 
-def frame_markdown(frame: pd.DataFrame, digits: int = 3) -> dg.MetadataValue:
-    """A small frame as a markdown table."""
-    header = "| " + " | ".join(str(column) for column in frame.columns) + " |"
-    rule = "|" + "---|" * len(frame.columns)
-    body = ["| " + " | ".join(_cell(value, digits) for value in row) + " |" for row in frame.itertuples(index=False)]
-    return dg.MetadataValue.md("\n".join([header, rule, *body]))
+def frame_markdown(frame: pd.DataFrame) -> dg.MetadataValue:
+    """A small frame as a markdown table, with a dash for what is not known."""
+    from atmr_pipeline.monitoring.kpi_report import markdown_table
 
-
-def _cell(value: Any, digits: int) -> str:
-    if value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and value != value):
-        return "unknown"
-    return f"{value:.{digits}g}" if isinstance(value, float) else str(value)
+    return dg.MetadataValue.md(markdown_table(frame))
 
 
 def check_result(passed: bool, description: str, *, blocking: bool = True, **metadata: Any) -> dg.AssetCheckResult:

@@ -2,14 +2,18 @@
 
 from collections.abc import Callable
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import pandas as pd
 
 from atmr_pipeline.assets.common import OPERATIONS, check_result, counts_table, rows, table_metadata
+from atmr_pipeline.domain.wallclock import ALL_DAYS
 from atmr_pipeline.jobs.partitions import SERVICE_DAYS
 from atmr_pipeline.resources.workspace import Workspace
+
+if TYPE_CHECKING:
+    from atmr_pipeline.sources.operations import Extract
 
 GROUP = "extraction"
 
@@ -17,6 +21,12 @@ GROUP = "extraction"
 def _days(context: dg.AssetExecutionContext) -> tuple[date, date]:
     keys = context.partition_keys
     return date.fromisoformat(keys[0]), date.fromisoformat(keys[-1])
+
+
+def _as_read(extract: "Extract") -> dg.MaterializeResult:
+    return dg.MaterializeResult(
+        value=extract.frame, metadata=rows(extract.frame, set_aside=counts_table("reason", extract.set_aside))
+    )
 
 
 def _partitioned(description: str) -> Callable[[Any], dg.AssetsDefinition]:
@@ -39,26 +49,17 @@ def _partitioned(description: str) -> Callable[[Any], dg.AssetsDefinition]:
 @_partitioned("Bookings of each service day: no name, no address, no note; wall-clock times placed on the UTC line.")
 def bookings(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
     workspace.operations.check_schema()
-    extract = workspace.operations.read_bookings(*_days(context))
-    return dg.MaterializeResult(
-        value=extract.frame, metadata=rows(extract.frame, set_aside=counts_table("reason", extract.set_aside))
-    )
+    return _as_read(workspace.operations.read_bookings(*_days(context)))
 
 
 @_partitioned("Which driver served which booking, planned and actual, by service day of the booking.")
 def assignments(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
-    extract = workspace.operations.read_assignments(*_days(context))
-    return dg.MaterializeResult(
-        value=extract.frame, metadata=rows(extract.frame, set_aside=counts_table("reason", extract.set_aside))
-    )
+    return _as_read(workspace.operations.read_assignments(*_days(context)))
 
 
 @_partitioned("One company's plan for one day.")
 def dispatch_runs(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
-    extract = workspace.operations.read_dispatch_runs(*_days(context))
-    return dg.MaterializeResult(
-        value=extract.frame, metadata=rows(extract.frame, set_aside=counts_table("reason", extract.set_aside))
-    )
+    return _as_read(workspace.operations.read_dispatch_runs(*_days(context)))
 
 
 @dg.asset(
@@ -69,10 +70,7 @@ def dispatch_runs(context: dg.AssetExecutionContext, workspace: Workspace) -> dg
     description="The fleet as it stands now, drivers named by initials only.",
 )
 def drivers(workspace: Workspace) -> dg.MaterializeResult:
-    extract = workspace.operations.read_drivers()
-    return dg.MaterializeResult(
-        value=extract.frame, metadata=rows(extract.frame, set_aside=counts_table("reason", extract.set_aside))
-    )
+    return _as_read(workspace.operations.read_drivers())
 
 
 @dg.asset(
@@ -83,10 +81,7 @@ def drivers(workspace: Workspace) -> dg.MaterializeResult:
     description="When each driver is on duty: the load gap counts on-duty drivers, also those without a booking.",
 )
 def driver_shifts(workspace: Workspace) -> dg.MaterializeResult:
-    extract = workspace.operations.read_driver_shifts(date(1970, 1, 1), date(9998, 12, 31))
-    return dg.MaterializeResult(
-        value=extract.frame, metadata=rows(extract.frame, set_aside=counts_table("reason", extract.set_aside))
-    )
+    return _as_read(workspace.operations.read_driver_shifts(*ALL_DAYS))
 
 
 @dg.asset(

@@ -17,6 +17,7 @@ from atmr_pipeline.assets.common import (
 from atmr_pipeline.assets.dispatch_policy import build_days
 from atmr_pipeline.domain.tables import DELAY_PREDICTIONS
 from atmr_pipeline.domain.vocabulary import LATE_AFTER_MIN
+from atmr_pipeline.domain.wallclock import ALL_DAYS
 from atmr_pipeline.resources.serving import champion
 from atmr_pipeline.resources.workspace import Workspace
 
@@ -244,11 +245,9 @@ def delay_predictions_complete(workspace: Workspace, delay_predictions: pd.DataF
 
 @dg.asset_check(asset=prediction_actuals, description="Every scored assignment whose pickup is known has its actual.")
 def prediction_actuals_complete(workspace: Workspace) -> dg.AssetCheckResult:
-    from datetime import date
-
     from atmr_pipeline.state.predictions import read_predictions
 
-    scored = read_predictions(workspace.state, date(1970, 1, 1), date(9998, 12, 31))
+    scored = read_predictions(workspace.state, *ALL_DAYS)
     assignments = workspace.tables.read("assignments")
     known = assignments.loc[assignments["actual_pickup_at"].notna(), "assignment_id"]
     open_rows = int((scored["assignment_id"].isin(known) & scored["actual_delay_min"].isna()).sum())

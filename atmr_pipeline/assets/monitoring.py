@@ -10,6 +10,7 @@ import pandas as pd
 
 from atmr_pipeline.assets.common import MACHINE_LEARNING, check_result, picture, rows
 from atmr_pipeline.domain.vocabulary import LOCAL_TIMEZONE
+from atmr_pipeline.domain.wallclock import ALL_DAYS
 from atmr_pipeline.resources.serving import champion
 from atmr_pipeline.resources.workspace import Workspace
 
@@ -157,7 +158,7 @@ def delay_performance(workspace: Workspace) -> dg.MaterializeResult:
     from atmr_pipeline.state.predictions import read_predictions
 
     served = champion(workspace, "delay")
-    scored = read_predictions(workspace.state, date(1970, 1, 1), date(9998, 12, 31))
+    scored = read_predictions(workspace.state, *ALL_DAYS)
     # What was served is the last prediction of each assignment, whichever version made it: a young champion would
     # otherwise have no past to be judged by.
     scored = scored.sort_values("predicted_at").drop_duplicates("assignment_id", keep="last")

@@ -13,6 +13,9 @@ import pandas as pd
 
 from atmr_pipeline.domain.vocabulary import LOCAL_TIMEZONE, WallClockStatus
 
+ALL_DAYS = (date(1970, 1, 1), date(9998, 12, 31))
+"""First and last day of an inclusive range that leaves nothing out, one day short of what a date can hold."""
+
 
 def to_utc(local: pd.Series, timezone: str = LOCAL_TIMEZONE) -> pd.DataFrame:
     """Place wall-clock times on the UTC line.

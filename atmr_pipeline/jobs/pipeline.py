@@ -6,9 +6,8 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from atmr_pipeline.domain.errors import SettingsError
+from atmr_pipeline.domain.wallclock import ALL_DAYS
 from atmr_pipeline.jobs.runner import (
     JobReport,
     Progress,
@@ -170,9 +169,7 @@ def input_fingerprint(settings: Settings, workspace: "Workspace") -> str:
         "code": code_fingerprint(),
         "watermark": watermark.isoformat() if watermark else None,
         "drivers": frame_fingerprint(workspace.operations.read_drivers().frame),
-        "shifts": frame_fingerprint(
-            workspace.operations.read_driver_shifts(date(1970, 1, 1), date(9998, 12, 31)).frame
-        ),
+        "shifts": frame_fingerprint(workspace.operations.read_driver_shifts(*ALL_DAYS).frame),
         "workbooks": sorted(file_hash(path) for path in workbooks_in(settings.inbox_dir)),
         "weather": file_hash(weather) if weather and weather.exists() else None,
         "gazetteer": file_hash(settings.gazetteer) if settings.gazetteer else None,
@@ -195,17 +192,10 @@ def _run_jobs(workspace: "Workspace", on_progress: Progress | None) -> tuple[lis
     with dg.DagsterInstance.get() as instance:
         close_abandoned_runs(instance)
         refuse_beside_others(instance)
-        # A booking that changed its day stands in both until the last range is written: the last run checks them all.
         for days in ranges[:-1]:
-            report = run_job(
-                "weekly_full_training",
-                instance,
-                days=days,
-                assets=PARTITIONED,
-                checks=False,
-                on_progress=on_progress,
+            reports.append(
+                run_job("weekly_full_training", instance, days=days, assets=PARTITIONED, on_progress=on_progress)
             )
-            reports.append(report)
         reports.append(run_job("weekly_full_training", instance, days=ranges[-1], on_progress=on_progress))
         if mark is not None and not any(step in report.failures for report in reports for step in PARTITIONED):
             advance_watermark(workspace.state, WATERMARK, mark)
@@ -230,25 +220,8 @@ def days_to_extract(workspace: "Workspace", all_days: Sequence[str]) -> list[str
     window = timedelta(days=workspace.settings.late_window_days)
     since = get_watermark(workspace.state, WATERMARK)
     changed: list[date] = workspace.operations.changed_days(since, late_window=window) if since else []
-    left = days_left(workspace, changed, all_days)
-    return sorted(missing | left | {day.isoformat() for day in changed})
-
-
-def days_left(workspace: "Workspace", changed: list[date], all_days: Sequence[str]) -> set[str]:
-    """Days that a booking has left: stored under another day than the one it is scheduled for now."""
-    if not changed:
-        return set()
-    # Read as it lies: where a run was killed between two days, a booking that changed its day stands in both.
-    stored = workspace.tables.read_columns("bookings", ["booking_id", "service_day"])
-    days = contiguous([day.isoformat() for day in changed], all_days)
-    now = [
-        workspace.operations.read_bookings(date.fromisoformat(first), date.fromisoformat(last)).frame
-        for first, last in days
-    ]
-    current = pd.concat(now)[["booking_id", "service_day"]] if now else stored.iloc[:0][["booking_id", "service_day"]]
-    both = stored[["booking_id", "service_day"]].merge(current, on="booking_id", suffixes=("_stored", "_now"))
-    moved = both[both["service_day_stored"] != both["service_day_now"]]
-    return {day.date().isoformat() for day in moved["service_day_stored"]}
+    # Days that a booking has left need no re-reading: writing its new day takes it out of the old one.
+    return sorted(missing | {day.isoformat() for day in changed})
 
 
 def feedback_assets(workspace: "Workspace") -> list[str]:

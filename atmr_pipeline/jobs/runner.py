@@ -108,7 +108,6 @@ def run_job(
     *,
     days: tuple[str, str] | None = None,
     assets: Sequence[str] | None = None,
-    checks: bool = True,
     on_progress: Progress | None = None,
 ) -> JobReport:
     """Execute one job here, over an inclusive range of service days where it has partitioned assets.
@@ -121,8 +120,6 @@ def run_job(
         First and last service day, ``YYYY-MM-DD``.
     assets : sequence of str, optional
         Run only these assets of the job.
-    checks : bool
-        With ``assets``: False leaves their checks to a later run.
     on_progress : callable, optional
         See :data:`Progress`.
     """
@@ -132,9 +129,6 @@ def run_job(
     from atmr_pipeline.jobs.schedules import range_tags
 
     job = defs().resolve_job_def(name)
-    selected = [dg.AssetKey(asset) for asset in assets] if assets else None
-    if selected and not checks:
-        job, selected = job.get_subset(asset_selection=set(selected), asset_check_selection=set()), None
     run_id = str(uuid.uuid4())
     tags = {PROCESS_TAG: str(os.getpid()), **(range_tags(*days) if days else {})}
     with _watching(instance, run_id, on_progress):
@@ -142,7 +136,7 @@ def run_job(
             instance=instance,
             run_id=run_id,
             tags=tags,
-            asset_selection=selected,
+            asset_selection=[dg.AssetKey(asset) for asset in assets] if assets else None,
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             raise_on_error=False,
         )

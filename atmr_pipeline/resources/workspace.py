@@ -1,5 +1,7 @@
 """One home as a Dagster resource: its settings, tables, state and outside systems."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -12,6 +14,19 @@ if TYPE_CHECKING:
     from atmr_pipeline.promotion.registry import ModelRegistry
     from atmr_pipeline.sources.operations import OperationsDatabase
     from atmr_pipeline.state import StateStore
+
+
+@contextmanager
+def opened_state(settings: Settings) -> Iterator["StateStore"]:
+    """The transactional state, migrated, closed at the end: for sensors, whose ticks keep nothing open."""
+    from atmr_pipeline.state import StateStore
+
+    store = StateStore(settings.state_database_url)
+    try:
+        store.migrate()
+        yield store
+    finally:
+        store.close()
 
 
 class Workspace(dg.ConfigurableResource):

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from atmr_pipeline.jobs.definitions import drift_retraining
+from atmr_pipeline.resources.workspace import opened_state
 from atmr_pipeline.settings import load_settings
 
 RETRAINING_KINDS = {"drift": ("residual_drift", "label_drift"), "degradation": ("performance",)}
@@ -39,16 +40,11 @@ def _sensor(name: str, description: str) -> dg.SensorDefinition:
 
 
 def _events_after(after: datetime | None) -> list[tuple[str, str, datetime]]:
-    from atmr_pipeline.state import StateStore
     from atmr_pipeline.state.drift_events import list_drift_events
 
-    store = StateStore(load_settings().state_database_url)
-    try:
-        store.migrate()
+    with opened_state(load_settings()) as store:
         found = list_drift_events(store, after=after)
-        return [(event.event_id, event.kind, event.created_at) for event in found if event.created_at is not None]
-    finally:
-        store.close()
+    return [(event.event_id, event.kind, event.created_at) for event in found if event.created_at is not None]
 
 
 drift = _sensor("drift", "A residual or label drift event asks for one drift_retraining; its id is the run key.")

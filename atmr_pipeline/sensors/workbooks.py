@@ -9,6 +9,7 @@ import dagster as dg
 from atmr_pipeline.jobs.definitions import excel_import
 from atmr_pipeline.resources.fingerprints import file_hash
 from atmr_pipeline.resources.inbox import workbooks_in
+from atmr_pipeline.resources.workspace import opened_state
 from atmr_pipeline.settings import load_settings
 
 
@@ -45,15 +46,10 @@ def _not_imported(digests: list[str]) -> list[str]:
     settings = load_settings()
     if not digests or not (settings.state_url or (settings.root / "state.db").exists()):
         return digests
-    from atmr_pipeline.state import StateStore
     from atmr_pipeline.state.workbook_files import find_workbook_file
 
-    store = StateStore(settings.state_database_url)
-    try:
-        store.migrate()
+    with opened_state(settings) as store:
         return [digest for digest in digests if find_workbook_file(store, digest) is None]
-    finally:
-        store.close()
 
 
 def _size_and_time(path: Path) -> list[int] | None:
