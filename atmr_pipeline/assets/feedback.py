@@ -40,6 +40,14 @@ def open_assignments(assignments: pd.DataFrame, bookings: pd.DataFrame) -> pd.Da
     ]
 
 
+def measured_pickups(assignments: pd.DataFrame, bookings: pd.DataFrame) -> pd.DataFrame:
+    """Assignments whose pickup happened, with the company and ``actual_delay_min`` against the scheduled instant."""
+    joined = assignments.merge(bookings[["booking_id", "scheduled_at", "company_id"]], on="booking_id")
+    happened = joined[joined["actual_pickup_at"].notna() & joined["scheduled_at"].notna()]
+    delay = happened["actual_pickup_at"] - happened["scheduled_at"]
+    return happened.assign(actual_delay_min=delay.dt.total_seconds() / 60.0)
+
+
 @dg.asset(
     group_name=GROUP,
     owners=MACHINE_LEARNING,
@@ -94,13 +102,9 @@ def delay_predictions(
 def prediction_actuals(workspace: Workspace, bookings: pd.DataFrame, assignments: pd.DataFrame) -> dg.MaterializeResult:
     from atmr_pipeline.state.predictions import record_actuals
 
-    done = assignments[assignments["actual_pickup_at"].notna()]
-    joined = done.merge(bookings[["booking_id", "scheduled_at"]], on="booking_id").dropna(subset=["scheduled_at"])
-    known_at = joined["actual_dropoff_at"].fillna(joined["actual_pickup_at"])
-    delay_min = (joined["actual_pickup_at"] - joined["scheduled_at"]).dt.total_seconds() / 60.0
-    actuals = pd.DataFrame(
-        {"assignment_id": joined["assignment_id"], "actual_delay_min": delay_min, "known_at": known_at}
-    )
+    happened = measured_pickups(assignments, bookings)
+    known_at = happened["actual_dropoff_at"].fillna(happened["actual_pickup_at"])
+    actuals = happened[["assignment_id", "actual_delay_min"]].assign(known_at=known_at)
     filled = record_actuals(workspace.state, actuals)
     return dg.MaterializeResult(
         value={"measured_pickups": len(actuals), "filled": filled},
@@ -201,11 +205,9 @@ def _level(p_late: float) -> str | None:
 def dispatch_kpis(
     bookings: pd.DataFrame, assignments: pd.DataFrame, historical_dispatches: pd.DataFrame
 ) -> dg.MaterializeResult:
-    joined = assignments.merge(bookings[["booking_id", "scheduled_at", "company_id"]], on="booking_id")
-    happened = joined[joined["actual_pickup_at"].notna() & joined["scheduled_at"].notna()]
-    delay_min = (happened["actual_pickup_at"] - happened["scheduled_at"]).dt.total_seconds() / 60.0
+    happened = measured_pickups(assignments, bookings)
     on_time = (
-        happened.assign(on_time=delay_min <= LATE_AFTER_MIN)
+        happened.assign(on_time=happened["actual_delay_min"] <= LATE_AFTER_MIN)
         .groupby(["company_id", "service_day"])["on_time"]
         .mean()
         .rename("on_time_rate")

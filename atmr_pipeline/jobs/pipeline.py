@@ -213,12 +213,14 @@ def days_to_extract(workspace: "Workspace", all_days: Sequence[str]) -> list[str
     if span is None:
         return []
     first = span[0].isoformat()
-    # A day counts as extracted only when every table has it: a run may have died between two of them.
-    have = set.intersection(*({day.isoformat() for day in workspace.tables.days(name)} for name in PARTITIONED))
+    since = get_watermark(workspace.state, WATERMARK)
+    # A day counts as extracted only when every table has it: a run may have died between two of them. Without a
+    # watermark no extraction has ended, and nobody knows what changed since its first days were read.
+    stored = [{day.isoformat() for day in workspace.tables.days(name)} for name in PARTITIONED]
+    have = set.intersection(*stored) if since else set()
     # A day ahead without bookings yet is extracted too: an empty day is known, a missing one is not.
     missing = {day for day in all_days if first <= day and day not in have}
     window = timedelta(days=workspace.settings.late_window_days)
-    since = get_watermark(workspace.state, WATERMARK)
     changed: list[date] = workspace.operations.changed_days(since, late_window=window) if since else []
     # Days that a booking has left need no re-reading: writing its new day takes it out of the old one.
     return sorted(missing | {day.isoformat() for day in changed})
