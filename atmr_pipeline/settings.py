@@ -4,6 +4,7 @@ import difflib
 import os
 from datetime import date
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +15,8 @@ from atmr_pipeline.domain.errors import SettingsError
 
 DEMO_HASH_KEY = "demo-company-has-no-real-patients"
 """Used only while the source is the demo company, whose patients do not exist. A real source needs its own secret."""
+
+ONLINE_GEOCODERS = ("nominatim", "geoadmin")
 
 
 class Settings(BaseSettings):
@@ -39,7 +42,29 @@ class Settings(BaseSettings):
         None, description="hourly forecasts, Parquet or CSV; unset means the demo's, or no weather (NULL features)"
     )
     gazetteer: Path | None = Field(
-        None, description="address directory, CSV; unset means the small built-in one (public places, main streets)"
+        None,
+        description="address directory made by `atmr gazetteer build`, or a CSV of its layout; unset means the small "
+        "built-in one (public places, main streets)",
+    )
+    drivers_file: Path | None = Field(
+        None, description="who the initials in workbooks are, TOML; unset means <home>/drivers.toml"
+    )
+    online_geocoders: str = Field(
+        "", description="nominatim, geoadmin or both, in the order of asking; empty means no address leaves the machine"
+    )
+    nominatim_url: str | None = Field(None, description="a Nominatim server of your own; unset means the public one")
+    geoadmin_url: str | None = Field(None, description="another address of geo.admin.ch; unset means the public one")
+    weather_online: bool = Field(
+        False, description="ask Open-Meteo for the weather at the depot; the depot's position leaves the machine"
+    )
+    open_meteo_key: SecretStr | None = Field(
+        None, description="key of an Open-Meteo subscription; without one its free service is for non-commercial use"
+    )
+    osrm_url: str | None = Field(
+        None, description="OSRM server for travel times, e.g. http://127.0.0.1:5000; unset means great circle x detour"
+    )
+    contact: str | None = Field(
+        None, description="e-mail or web page of the operator; online services want to know who asks"
     )
     seed: Annotated[int, Field(ge=0, le=2**31 - 1, description="seed of the demo company and of training")] = 7
 
@@ -77,6 +102,17 @@ class Settings(BaseSettings):
     policy_beam_width: Annotated[
         int, Field(ge=1, le=256, description="partial plans the dispatch policy keeps while it plans a day")
     ] = 16
+    workbook_max_file_mb: Annotated[int, Field(ge=1, le=1_000, description="largest workbook that is read, MiB")] = 50
+    workbook_max_uncompressed_mb: Annotated[
+        int, Field(ge=1, le=10_000, description="largest size a zipped workbook may unpack to, MiB")
+    ] = 400
+    workbook_max_rows: Annotated[
+        int, Field(ge=1, le=1_048_576, description="last row of a sheet that may hold a value")
+    ] = 200_000
+    workbook_max_columns: Annotated[
+        int, Field(ge=1, le=16_384, description="last column of a sheet that may hold a value")
+    ] = 200
+    workbook_max_sheets: Annotated[int, Field(ge=1, le=1_000, description="sheets of a workbook")] = 60
     travel_detour: Annotated[float, Field(ge=1.0, le=3.0, description="road km over great-circle km")] = 1.35
     ui_port: Annotated[int, Field(ge=1024, le=65535, description="port of the Dagster UI, loopback only")] = 3000
 
@@ -91,6 +127,21 @@ class Settings(BaseSettings):
         if self.history_start is None:
             raise ValueError("ATMR_HISTORY_START: needed with ATMR_DATABASE_URL, first service day as YYYY-MM-DD")
         return self
+
+    @model_validator(mode="after")
+    def _who_asks(self) -> "Settings":
+        public = [name for name in self.geocoder_names if getattr(self, f"{name}_url") is None]
+        if (public or self.weather_online) and not (self.contact or "").strip():
+            raise ValueError("ATMR_CONTACT: needed with public online services, an e-mail address or a web page")
+        return self
+
+    @field_validator("online_geocoders")
+    @classmethod
+    def _geocoders_are_known(cls, names: str) -> str:
+        unknown = [name for name in _listed(names) if name not in ONLINE_GEOCODERS]
+        if unknown:
+            raise ValueError(f"knows {' and '.join(ONLINE_GEOCODERS)}, separated by commas")
+        return names
 
     @field_validator("history_start")
     @classmethod
@@ -142,6 +193,21 @@ class Settings(BaseSettings):
         return self.root / "demo" / "weather_forecast.parquet" if self.is_demo else None
 
     @property
+    def drivers_path(self) -> Path:
+        """Who the initials in workbooks are; need not exist."""
+        return self.drivers_file.expanduser().absolute() if self.drivers_file else self.root / "drivers.toml"
+
+    @property
+    def geocoder_names(self) -> list[str]:
+        """Online geocoders that are switched on, in the order of asking."""
+        return _listed(self.online_geocoders)
+
+    @property
+    def user_agent(self) -> str:
+        """How the pipeline names itself to online services."""
+        return f"atmr-pipeline/{version('atmr-pipeline')} ({self.contact or 'no contact given'})"
+
+    @property
     def tables_dir(self) -> Path:
         """Analytical tables, Parquet."""
         return self.root / "tables"
@@ -160,6 +226,10 @@ class Settings(BaseSettings):
     def dagster_home(self) -> Path:
         """Dagster's own storage in this home."""
         return self.root / "dagster"
+
+
+def _listed(names: str) -> list[str]:
+    return [name.strip().lower() for name in names.split(",") if name.strip()]
 
 
 def load_settings(**overrides: Any) -> Settings:

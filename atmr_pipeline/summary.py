@@ -277,6 +277,22 @@ def render_workbook(report: dict[str, Any], console: Console) -> None:
         console.print(table)
 
 
+def render_mapping(values: dict[str, Any], console: Console, indent: str = "") -> None:
+    """Print nested names and values, one a line."""
+    for name, value in values.items():
+        label = escape(f"{indent}{str(name).replace('_', ' ')}")
+        if isinstance(value, dict):
+            console.print(label, highlight=False)
+            render_mapping(value, console, indent + "  ")
+        elif isinstance(value, list):
+            for number, item in enumerate(value, start=1):
+                nested = item if isinstance(item, dict) else {"": item}
+                render_mapping({f"{name} {number}": nested}, console, indent)
+        else:
+            shown = f"{value:,}" if isinstance(value, int) else str(value)
+            console.print(f"{label}  {escape(shown)}", highlight=False, soft_wrap=True)
+
+
 @dataclass
 class ProgressReport:
     """Callbacks that feed one progress line."""
@@ -287,6 +303,10 @@ class ProgressReport:
     def step(self, working: str, done: int, planned: int) -> None:
         """A step of a job."""
         self.bar.update(self.task, description=working, completed=done, total=planned or None)
+
+    def reading(self, name: str, rows: int) -> None:
+        """Rows of a file read so far."""
+        self.bar.update(self.task, description=f"{name}: {rows:,} rows")
 
     def demo(self, *state: Any) -> None:
         """A step of the demo company's construction."""

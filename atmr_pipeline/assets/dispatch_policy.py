@@ -12,16 +12,21 @@ import pandas as pd
 
 from atmr_pipeline.assets.common import MACHINE_LEARNING, check_result, counts_table, frame_markdown, picture, rows
 from atmr_pipeline.resources.fingerprints import code_fingerprint, fingerprint
+from atmr_pipeline.resources.providers import SPEED_PROFILE, travel_provider
 from atmr_pipeline.resources.serving import champion, load_version
 from atmr_pipeline.resources.workspace import Workspace
 
 GROUP = "dispatch_policy"
+DAY_COLUMNS = [
+    "company_id", "service_day", "bookings", "drivers", "travel_source", "fallback_reason", "fallback_pairs",
+]  # fmt: skip
 
 
 @dg.asset(
     group_name=GROUP,
     owners=MACHINE_LEARNING,
     kinds={"parquet"},
+    deps=[SPEED_PROFILE],
     description="Past days as dispatch problems, in time order: the last ones are held out and never trained on.",
 )
 def dispatch_days(
@@ -41,10 +46,12 @@ def dispatch_days(
                 "bookings": day.problem.n_bookings,
                 "drivers": day.problem.n_drivers,
                 "travel_source": day.travel_source,
+                "fallback_reason": day.fallback_reason,
+                "fallback_pairs": day.fallback_pairs,
             }
             for day in days
         ],
-        columns=["company_id", "service_day", "bookings", "drivers", "travel_source"],
+        columns=DAY_COLUMNS,
     ).sort_values(["service_day", "company_id"], ignore_index=True)
     service_days = sorted(frame["service_day"].unique())
     # A young company keeps two thirds of its days for training: the gates then say if what is left is too little.
@@ -56,6 +63,8 @@ def dispatch_days(
             frame,
             split=counts_table("split", frame["split"].value_counts().to_dict()),
             set_aside=counts_table("reason", set_aside),
+            travel=counts_table("source", frame["travel_source"].value_counts().to_dict()),
+            travel_fallback=counts_table("reason", frame["fallback_reason"].value_counts().to_dict()),
         ),
     )
 
@@ -75,9 +84,8 @@ def build_days(
 ) -> tuple[list[Any], dict[str, int]]:
     """Dispatch problems of the given bookings' days, with what was set aside and why."""
     from atmr_pipeline.dispatch.days import problems_from_history
-    from atmr_pipeline.sources.travel import HaversineTravel
 
-    travel = HaversineTravel(detour=workspace.settings.travel_detour)
+    travel = travel_provider(workspace)
     return problems_from_history(bookings, drivers, driver_shifts, travel, assignments=assignments)
 
 

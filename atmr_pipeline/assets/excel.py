@@ -1,6 +1,6 @@
 """Workbooks: every row becomes legs, or is set aside with a reason that a clerk can act on."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,10 @@ import dagster as dg
 import pandas as pd
 
 from atmr_pipeline.assets.common import OPERATIONS, check_result, counts_table, rows, table_metadata
-from atmr_pipeline.resources.inbox import workbooks_in
+from atmr_pipeline.domain.identity import address_key
+from atmr_pipeline.resources.fingerprints import file_hash
+from atmr_pipeline.resources.inbox import IMPORTED, driver_ids, drivers_fingerprint, workbook_limits, workbooks_in
+from atmr_pipeline.resources.providers import SPEED_PROFILE, online_geocoder, travel_provider
 from atmr_pipeline.resources.workspace import Workspace
 
 GROUP = "excel"
@@ -34,19 +37,30 @@ def workbooks(
     context: dg.AssetExecutionContext, workspace: Workspace, drivers: pd.DataFrame
 ) -> Iterator[dg.Output[pd.DataFrame]]:
     from atmr_pipeline.sources.workbooks import parse_inbox
+    from atmr_pipeline.sources.workbooks.driver_file import read_driver_file
 
-    paths = workbooks_in(workspace.settings.inbox_dir)
-    parsed = parse_inbox(paths, hash_key=workspace.settings.hash_key_bytes, driver_ids=driver_ids(drivers))
+    settings = workspace.settings
+    paths = workbooks_in(settings.inbox_dir)
+    said = read_driver_file(settings.drivers_path)
+    parsed = parse_inbox(
+        paths,
+        hash_key=settings.hash_key_bytes,
+        driver_ids=said.merge(driver_ids(drivers), fleet_ids=set(drivers["driver_id"])),
+        occasional=said.occasional,
+        limits=workbook_limits(settings),
+    )
     # Addresses as written are needed to geocode and to review; they stay in the private tables.
     workspace.private_tables.write(ADDRESSES, parsed.addresses)
     workspace.private_tables.write("quarantined_rows", parsed.raw_quarantined)
+    workspace.private_tables.write("set_aside_rows", parsed.raw_set_aside)
     account = {
         "rows": parsed.counts.to_dict(),
         "files": len(paths),
         "unknown_initials": parsed.unknown_initials,
+        "occasional_initials": parsed.occasional_initials,
     }
     workspace.tables.write_value("workbook_account", account)
-    _record_files(workspace, parsed.files)
+    _record_import(workspace, paths, parsed)
     yield dg.Output(
         parsed.courses,
         "workbook_courses",
@@ -55,6 +69,8 @@ def workbooks(
             files=len(paths),
             source_rows=counts_table("rows", parsed.counts.to_dict()),
             unknown_initials=counts_table("initials", parsed.unknown_initials),
+            occasional_drivers=counts_table("initials", parsed.occasional_initials),
+            drivers_file=dg.MetadataValue.path(settings.drivers_path),
         ),
     )
     reasons = parsed.quarantined["reason"].value_counts().to_dict()
@@ -65,17 +81,19 @@ def workbooks(
     )
 
 
-def driver_ids(drivers: pd.DataFrame) -> dict[str, int]:
-    """Initials that name exactly one driver; shared initials name nobody."""
-    named = drivers.dropna(subset=["initials"]).drop_duplicates("initials", keep=False)
-    return dict(zip(named["initials"].astype(str), named["driver_id"].astype(int).tolist(), strict=True))
-
-
-def _record_files(workspace: Workspace, files: Iterable[Any]) -> None:
+def _record_import(workspace: Workspace, paths: Sequence[Path], parsed: Any) -> None:
+    """Remember what was imported, and add initials that nobody has explained yet to the drivers file."""
+    from atmr_pipeline.sources.workbooks.driver_file import update_driver_file
+    from atmr_pipeline.state.pipeline_state import set_state
     from atmr_pipeline.state.workbook_files import record_workbook_file
 
-    for file in files:
+    drivers_file = workspace.settings.drivers_path
+    known = {name: count for name, count in parsed.initials.items() if name not in parsed.unknown_initials}
+    update_driver_file(drivers_file, parsed.unknown_initials, known)
+    for file in parsed.files:
         record_workbook_file(workspace.state, file)
+    refused = [file_hash(path) for path in paths if path.name in parsed.refused]
+    set_state(workspace.state, IMPORTED, {"drivers": drivers_fingerprint(drivers_file), "refused": refused})
 
 
 @dg.multi_asset(
@@ -85,16 +103,19 @@ def _record_files(workspace: Workspace, files: Iterable[Any]) -> None:
         "geocoded_courses": _out("geocoded_courses", "Legs with coordinates, their precision and source; or without."),
         "address_review": _out("address_review", "Addresses that were written but not placed, for a clerk."),
     },
+    deps=[SPEED_PROFILE],
+    pool="state",
 )
 def geocoding(workspace: Workspace, workbook_courses: pd.DataFrame) -> Iterator[dg.Output[pd.DataFrame]]:
     from atmr_pipeline.sources.geocoding import Gazetteer, geocode_addresses, geocode_courses
-    from atmr_pipeline.sources.travel import HaversineTravel
 
     gazetteer = Gazetteer.load(workspace.settings.gazetteer)
     addresses = workspace.private_tables.read(ADDRESSES)
-    answers = geocode_addresses(addresses, gazetteer)
-    travel = HaversineTravel(detour=workspace.settings.travel_detour)
-    courses, review = geocode_courses(workbook_courses, answers, travel)
+    online = online_geocoder(workspace)
+    key = workspace.settings.hash_key_bytes
+    asked = addresses.assign(question_key=[address_key(text, key) for text in addresses["address_text"]])
+    answers = geocode_addresses(asked, gazetteer, online)
+    courses, review = geocode_courses(workbook_courses, answers, travel_provider(workspace))
     path = _write_review(workspace, addresses, review)
     account = workspace.tables.read_value("workbook_account")
     workspace.tables.write_value("workbook_account", {**account, "review_workbook": str(path) if path else None})
@@ -106,7 +127,9 @@ def geocoding(workspace: Workspace, workbook_courses: pd.DataFrame) -> Iterator[
             courses,
             precision=counts_table("precision", ends.value_counts().to_dict()),
             set_aside=counts_table("reason", courses["set_aside_reason"].value_counts().to_dict()),
+            distances=counts_table("source", courses["distance_source"].value_counts().to_dict()),
             gazetteer=dg.MetadataValue.json(gazetteer.info()),
+            online=dg.MetadataValue.json(online.report() if online else "off: no address left the machine"),
         ),
     )
     yield dg.Output(
@@ -119,10 +142,13 @@ def geocoding(workspace: Workspace, workbook_courses: pd.DataFrame) -> Iterator[
 def _write_review(workspace: Workspace, addresses: pd.DataFrame, review: pd.DataFrame) -> Path | None:
     from atmr_pipeline.sources.workbooks import write_review_workbook
 
-    raw = workspace.private_tables.read("quarantined_rows")
-    if review.empty and raw.empty:
-        return None
+    waiting = [workspace.private_tables.read(name) for name in ("quarantined_rows", "set_aside_rows")]
+    raw = pd.concat(waiting, ignore_index=True)
     path = workspace.settings.root / "private" / "review.xlsx"
+    if review.empty and raw.empty:
+        # An old one would ask for what is done.
+        path.unlink(missing_ok=True)
+        return None
     write_review_workbook(path, raw, review.merge(addresses, on="address_key", how="left"))
     return path
 

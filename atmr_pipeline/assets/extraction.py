@@ -1,6 +1,7 @@
 """Extraction: the operations database, day by day, with patients as keyed hashes and instants in UTC."""
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Iterator
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -9,181 +10,163 @@ import pandas as pd
 
 from atmr_pipeline.assets.common import OPERATIONS, check_result, counts_table, rows, table_metadata
 from atmr_pipeline.domain.wallclock import ALL_DAYS
+from atmr_pipeline.jobs.days import WATERMARK, days_that_differ
 from atmr_pipeline.jobs.partitions import SERVICE_DAYS
+from atmr_pipeline.resources.extracted import OPERATIONS_TABLES
 from atmr_pipeline.resources.workspace import Workspace
 
 if TYPE_CHECKING:
     from atmr_pipeline.sources.operations import Extract
 
 GROUP = "extraction"
+SCHEMA = "operations_schema"
 
 
-def _days(context: dg.AssetExecutionContext) -> tuple[date, date]:
-    keys = context.partition_keys
-    return date.fromisoformat(keys[0]), date.fromisoformat(keys[-1])
+@dg.asset(
+    group_name=GROUP,
+    owners=OPERATIONS,
+    kinds={"sql", "json"},
+    description="What the operations database differs in from what the pipeline relies on: tables, columns, types, "
+    "sets of values, required values. Looked at before anything is read; a difference stops the extraction.",
+)
+def operations_schema(workspace: Workspace) -> dg.MaterializeResult:
+    problems = [
+        {"where": problem.where, "kind": problem.kind, "rows": problem.rows, "text": str(problem)}
+        for problem in workspace.operations.inspect_schema()
+    ]
+    return dg.MaterializeResult(
+        value=problems, metadata={"source": workspace.operations.name, "problems": dg.MetadataValue.json(problems)}
+    )
 
 
-def _as_read(extract: "Extract") -> dg.MaterializeResult:
+@dg.asset_check(asset=operations_schema, blocking=True, description="The source has the columns and values relied on.")
+def source_as_expected(workspace: Workspace) -> dg.AssetCheckResult:
+    problems = workspace.tables.read_value(SCHEMA)
+    listed = "; ".join(problem["text"] for problem in problems)
+    return check_result(
+        not problems, listed or "tables, columns, types and values are as expected", problems=len(problems)
+    )
+
+
+def _spec(name: str, description: str) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        name,
+        deps=[operations_schema],
+        description=description,
+        group_name=GROUP,
+        owners=OPERATIONS,
+        kinds={"sql", "parquet"},
+        metadata=table_metadata(name),
+    )
+
+
+@dg.multi_asset(
+    name="read_operations",
+    specs=[
+        _spec("bookings", "Bookings of each service day: no name, no address, no note; wall clocks placed on UTC."),
+        _spec("assignments", "Which driver served which booking, planned and actual, by service day of the booking."),
+        _spec("dispatch_runs", "One company's plan for one day."),
+    ],
+    partitions_def=SERVICE_DAYS,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    pool="operations",
+)
+def read_operations(context: dg.AssetExecutionContext, workspace: Workspace) -> Iterator[dg.MaterializeResult]:
+    """The three tables of the run's days from one snapshot, a day at a time: memory does not grow with the range."""
+    days = [date.fromisoformat(key) for key in context.partition_keys]
+    mark = workspace.operations.high_watermark()
+    tallies = {name: _Tally() for name in OPERATIONS_TABLES}
+    retries: list[str] = []
+
+    def on_retry(retry: Any) -> None:
+        retries.append(str(retry))
+        context.log.warning(f"connection lost, reading on: {retry}")
+
+    for extract in workspace.operations.extract_days(days[0], days[-1], on_retry=on_retry):
+        for name, tally in tallies.items():
+            frame = getattr(extract, name)
+            workspace.tables.write_day(name, extract.day, frame)
+            tally.add(frame)
+    for name in OPERATIONS_TABLES:
+        workspace.tables.leave_other_days(name, days)
+    complete = _advance_watermark(workspace, mark)
+    set_aside = workspace.operations.set_aside()
+    workspace.tables.write_value("set_aside_operations", set_aside)
+    for name, tally in tallies.items():
+        yield dg.MaterializeResult(
+            asset_key=name,
+            metadata={
+                **tally.metadata(name),
+                "set_aside": counts_table("reason", set_aside.get(name, {})),
+                "connections_lost": len(retries),
+                "source_and_tables_agree": complete,
+            },
+        )
+
+
+class _Tally:
+    """Rows and NULLs of a table that is never whole in memory."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self.nulls: Counter[str] = Counter()
+
+    def add(self, frame: pd.DataFrame) -> None:
+        self.rows += len(frame)
+        self.nulls.update({str(column): int(count) for column, count in frame.isna().sum().items() if count})
+
+    def metadata(self, name: str) -> dict[str, Any]:
+        return {
+            "dagster/row_count": self.rows,
+            "null_counts": dg.MetadataValue.json(dict(self.nulls)),
+            **table_metadata(name),
+        }
+
+
+def _advance_watermark(workspace: Workspace, mark: Any) -> bool:
+    """Move the watermark to where it stood when the reading began, if by now nothing is left to read."""
+    from atmr_pipeline.state.watermarks import advance_watermark
+
+    known = {date.fromisoformat(key) for key in SERVICE_DAYS.get_partition_keys()}
+    complete = not known.intersection(days_that_differ(workspace))
+    if complete and mark is not None:
+        advance_watermark(workspace.state, WATERMARK, mark)
+    return complete
+
+
+def _as_read(workspace: Workspace, name: str, extract: "Extract") -> dg.MaterializeResult:
+    workspace.tables.write_value(f"set_aside_{name}", extract.set_aside)
     return dg.MaterializeResult(
         value=extract.frame, metadata=rows(extract.frame, set_aside=counts_table("reason", extract.set_aside))
     )
 
 
-def _partitioned(description: str) -> Callable[[Any], dg.AssetsDefinition]:
-    def build(function: Any) -> dg.AssetsDefinition:
-        name = function.__name__
-        return dg.asset(
-            name=name,
-            description=description,
-            group_name=GROUP,
-            owners=OPERATIONS,
-            kinds={"sql", "parquet"},
-            partitions_def=SERVICE_DAYS,
-            backfill_policy=dg.BackfillPolicy.single_run(),
-            metadata=table_metadata(name),
-        )(function)
-
-    return build
+def _whole(name: str, description: str) -> Any:
+    return dg.asset(
+        group_name=GROUP,
+        deps=[operations_schema],
+        owners=OPERATIONS,
+        kinds={"sql", "parquet"},
+        metadata=table_metadata(name),
+        description=description,
+    )
 
 
-@_partitioned("Bookings of each service day: no name, no address, no note; wall-clock times placed on the UTC line.")
-def bookings(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
-    workspace.operations.check_schema()
-    return _as_read(workspace.operations.read_bookings(*_days(context)))
-
-
-@_partitioned("Which driver served which booking, planned and actual, by service day of the booking.")
-def assignments(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
-    return _as_read(workspace.operations.read_assignments(*_days(context)))
-
-
-@_partitioned("One company's plan for one day.")
-def dispatch_runs(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
-    return _as_read(workspace.operations.read_dispatch_runs(*_days(context)))
-
-
-@dg.asset(
-    group_name=GROUP,
-    owners=OPERATIONS,
-    kinds={"sql", "parquet"},
-    metadata=table_metadata("drivers"),
-    description="The fleet as it stands now, drivers named by initials only.",
-)
+@_whole("drivers", "The fleet as it stands now, drivers named by initials only.")
 def drivers(workspace: Workspace) -> dg.MaterializeResult:
-    return _as_read(workspace.operations.read_drivers())
+    return _as_read(workspace, "drivers", workspace.operations.read_drivers())
 
 
-@dg.asset(
-    group_name=GROUP,
-    owners=OPERATIONS,
-    kinds={"sql", "parquet"},
-    metadata=table_metadata("driver_shifts"),
-    description="When each driver is on duty: the load gap counts on-duty drivers, also those without a booking.",
-)
+@_whole("driver_shifts", "When each driver is on duty: the load gap counts on-duty drivers, also without a booking.")
 def driver_shifts(workspace: Workspace) -> dg.MaterializeResult:
-    return _as_read(workspace.operations.read_driver_shifts(*ALL_DAYS))
+    return _as_read(workspace, "driver_shifts", workspace.operations.read_driver_shifts(*ALL_DAYS))
 
 
-@dg.asset(
-    group_name=GROUP,
-    owners=OPERATIONS,
-    kinds={"parquet"},
-    metadata=table_metadata("weather_forecast"),
-    description="Hourly forecasts with their time of issue. Empty, and said so, where no forecast file is set.",
-)
-def weather_forecast(workspace: Workspace) -> dg.MaterializeResult:
-    from atmr_pipeline.domain.tables import WEATHER_FORECAST, empty
-    from atmr_pipeline.sources.weather import read_weather_forecast
-
-    path = workspace.settings.weather_path
-    frame = read_weather_forecast(path) if path is not None else empty(WEATHER_FORECAST)
-    origin = str(path) if path is not None else "none: weather features are NULL (set ATMR_WEATHER_FILE)"
-    return dg.MaterializeResult(value=frame, metadata=rows(frame, source=origin))
+@_whole("driver_absences", "When each driver is away although on shift; why is personal and is not read.")
+def driver_absences(workspace: Workspace) -> dg.MaterializeResult:
+    return _as_read(workspace, "driver_absences", workspace.operations.read_driver_absences())
 
 
-@dg.asset_check(asset=bookings, blocking=True, description="Every booking id appears once over all service days.")
-def bookings_unique(workspace: Workspace) -> dg.AssetCheckResult:
-    frame = workspace.tables.read("bookings")
-    duplicated = int(frame["booking_id"].duplicated().sum())
-    return check_result(
-        len(frame) > 0 and duplicated == 0,
-        f"{len(frame):,} bookings, {duplicated:,} ids seen twice" if len(frame) else "no bookings were extracted",
-        rows=len(frame),
-        duplicated=duplicated,
-    )
-
-
-@dg.asset_check(asset=bookings, description="Scheduled times that the wall clock never or twice showed are counted.")
-def bookings_wall_clock(workspace: Workspace) -> dg.AssetCheckResult:
-    frame = workspace.tables.read("bookings")
-    counts = frame["scheduled_status"].value_counts().to_dict()
-    odd = len(frame) - int(counts.get("exact", 0))
-    return check_result(
-        odd <= 0.01 * max(len(frame), 1),
-        f"{odd:,} of {len(frame):,} scheduled times are not exact",
-        blocking=False,
-        by_status={str(key): int(value) for key, value in counts.items()},
-    )
-
-
-@dg.asset_check(
-    asset=bookings, blocking=True, description="No default point: bookings do not pile up on one pair of coordinates."
-)
-def bookings_no_default_point(workspace: Workspace) -> dg.AssetCheckResult:
-    frame = workspace.tables.read("bookings")
-    shares = {}
-    for end in ("pickup", "dropoff"):
-        known = frame.dropna(subset=[f"{end}_lat", f"{end}_lon"])
-        if known.empty:
-            return check_result(False, f"no booking has {end} coordinates", blocking=False)
-        shares[end] = float(known.groupby([f"{end}_lat", f"{end}_lon"]).size().max() / len(known))
-    listed = ", ".join(f"{end} {share:.1%}" for end, share in shares.items())
-    return check_result(
-        max(shares.values()) <= 0.25,
-        f"bookings at the most frequent point: {listed} (limit 25 %: a large hospital reaches 15 %)",
-        most_frequent_point_share=shares,
-    )
-
-
-@dg.asset_check(asset=assignments, blocking=True, description="Every assignment belongs to an extracted booking.")
-def assignments_have_bookings(workspace: Workspace) -> dg.AssetCheckResult:
-    frame, known = workspace.tables.read("assignments"), workspace.tables.read("bookings")
-    orphans = int((~frame["booking_id"].isin(known["booking_id"])).sum())
-    return check_result(orphans == 0, f"{orphans:,} of {len(frame):,} assignments have no booking", orphans=orphans)
-
-
-@dg.asset_check(asset=dispatch_runs, blocking=True, description="One plan a company and day.")
-def dispatch_runs_unique_day(workspace: Workspace) -> dg.AssetCheckResult:
-    frame = workspace.tables.read("dispatch_runs")
-    twice = int(frame.duplicated(["company_id", "service_day"]).sum())
-    return check_result(twice == 0, f"{len(frame):,} plans, {twice:,} days planned twice", planned_twice=twice)
-
-
-@dg.asset_check(asset=drivers, blocking=True, description="There are active drivers, and initials tell them apart.")
-def drivers_usable(drivers: pd.DataFrame) -> dg.AssetCheckResult:
-    active = int(drivers["is_active"].sum())
-    named = drivers.dropna(subset=["initials"])
-    shared = int(named.duplicated(["company_id", "initials"], keep=False).sum())
-    return check_result(
-        active > 0,
-        f"{active} active drivers; {shared} share their initials and cannot be told apart in workbooks",
-        active=active,
-        shared_initials=shared,
-    )
-
-
-@dg.asset_check(asset=driver_shifts, blocking=True, description="Shifts end after they start.")
-def driver_shifts_ordered(driver_shifts: pd.DataFrame) -> dg.AssetCheckResult:
-    wrong = int((driver_shifts["end_at"] <= driver_shifts["start_at"]).sum())
-    return check_result(wrong == 0, f"{len(driver_shifts):,} shifts, {wrong} end before they start", wrong=wrong)
-
-
-@dg.asset_check(asset=weather_forecast, description="Forecasts are present, and issued before the hour they speak of.")
-def weather_forecast_ahead(weather_forecast: pd.DataFrame) -> dg.AssetCheckResult:
-    late = int((weather_forecast["issued_at"] > weather_forecast["valid_at"]).sum())
-    return check_result(
-        len(weather_forecast) > 0 and late == 0,
-        f"{len(weather_forecast):,} forecast hours, {late} issued after the fact; none means NULL weather features",
-        blocking=False,
-        issued_after=late,
-    )
+@_whole("companies", "The companies and their depots: where drivers start the day.")
+def companies(workspace: Workspace) -> dg.MaterializeResult:
+    return _as_read(workspace, "companies", workspace.operations.read_companies())

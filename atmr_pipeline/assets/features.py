@@ -65,12 +65,18 @@ def _only_company(bookings: pd.DataFrame) -> int | None:
     "driver was chosen.",
 )
 def delay_training_set(
-    bookings: pd.DataFrame, assignments: pd.DataFrame, drivers: pd.DataFrame, weather_forecast: pd.DataFrame
+    workspace: Workspace,
+    bookings: pd.DataFrame,
+    assignments: pd.DataFrame,
+    drivers: pd.DataFrame,
+    weather_forecast: pd.DataFrame,
 ) -> dg.MaterializeResult:
     from atmr_pipeline.features.contract import FEATURES
     from atmr_pipeline.features.delay import delay_training_set as build
 
     frame, excluded = build(bookings, assignments, drivers, weather_forecast)
+    account = {"given": len(frame) + sum(excluded.values()), "excluded": excluded}
+    workspace.tables.write_value("delay_label_account", account)
     contract = pd.DataFrame(
         [{"feature": f.name, "unit": f.unit, "NULL means": f.null_meaning, "source": f.source} for f in FEATURES]
     )

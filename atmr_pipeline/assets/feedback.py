@@ -220,9 +220,10 @@ def dispatch_kpis(
     frame = frame.merge(on_time.reset_index(), how="inner").merge(completion.reset_index(), how="left")
     from atmr_pipeline.dispatch.pictures import kpi_series
 
+    known_gaps = frame["load_gap"].dropna().astype("float64")
     means = {
-        "load_gap_at_most_1": float((frame["load_gap"].dropna() <= 1).mean()),
-        "mean_load_gap": float(frame["load_gap"].dropna().astype(float).mean()),
+        "load_gap_at_most_1": float((known_gaps <= 1).mean()),
+        "mean_load_gap": float(known_gaps.mean()),
         "on_time_rate": float(frame["on_time_rate"].mean()),
         "completion_rate": float(frame["completion_rate"].mean()),
     }

@@ -45,6 +45,10 @@ class HistoricalDay:
         Who drove, -1 where that is not known or the driver is not in the problem.
     travel_source : str
         Who answered for the travel times.
+    fallback_reason : str, optional
+        Why a second travel provider answered, for instance an outage of the first; None if none did.
+    fallback_pairs : int
+        Ways that a second travel provider answered.
     """
 
     service_day: date
@@ -52,6 +56,8 @@ class HistoricalDay:
     problem: DayProblem
     actual_assignment: IntArray
     travel_source: str
+    fallback_reason: str | None = None
+    fallback_pairs: int = 0
 
 
 def problems_from_history(
@@ -71,7 +77,7 @@ def problems_from_history(
         Tables ``BOOKINGS``, ``DRIVERS``, ``DRIVER_SHIFTS`` and ``ASSIGNMENTS`` of :mod:`atmr_pipeline.domain.tables`.
         Cancelled bookings are left out. Without an assignment, the driver named on the booking is the actual one.
     travel : TravelProvider
-        Asked at the hour of the scheduled pickup that a way leads to.
+        Asked at the weekday and hour of the scheduled pickup that a way leads to.
     service_minutes : (float, float)
         Boarding and alighting, minutes.
 
@@ -192,7 +198,15 @@ def _build_day(
     index_of = {int(driver): index for index, driver in enumerate(people["driver_id"])}
     drove = [index_of.get(actual.get(int(booking), -1), UNASSIGNED) for booking in trips["booking_id"]]
     service_day, company_id = trips["service_day"].iloc[0].date(), int(trips["company_id"].iloc[0])
-    return HistoricalDay(service_day, company_id, problem, np.array(drove, dtype=np.int64), ways.source)
+    return HistoricalDay(
+        service_day,
+        company_id,
+        problem,
+        np.array(drove, dtype=np.int64),
+        travel_source=ways.source,
+        fallback_reason=ways.fallback_reason,
+        fallback_pairs=ways.fallback_pairs,
+    )
 
 
 def _merge_shifts(on_duty: pd.DataFrame) -> tuple[pd.DataFrame, tuple[tuple[int, float, float], ...]]:
@@ -220,6 +234,7 @@ def _reachable(trips: pd.DataFrame, people: pd.DataFrame, travel: TravelProvider
         points["pickup"],
         points["dropoff"],
         trips["scheduled_min"].to_numpy(float),
+        weekday=trips["service_day"].iloc[0].weekday(),
     )
     alone = np.isnan(ways.ride_min) | np.isnan(ways.ride_km)
     alone |= np.isnan(ways.start_min).any(axis=0) | np.isnan(ways.start_km).any(axis=0)

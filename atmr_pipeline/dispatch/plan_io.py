@@ -2,13 +2,15 @@
 
 A day holds ``drivers`` and ``bookings``, then either ``travel`` matrices, used as they are, or coordinates
 (``start_lat``, ``start_lon`` of each driver; ``pickup_lat``, ``pickup_lon``, ``dropoff_lat``, ``dropoff_lon`` of each
-booking) for a travel provider. Two things are results, not errors: without bookings the cost is 0, without drivers
-every booking is lost. Messages name fields and places in the file, never a value from it.
+booking) for a travel provider, which is told the weekday where the day says its ``service_day`` (YYYY-MM-DD). Two
+things are results, not errors: without bookings the cost is 0, without drivers every booking is lost. Messages name
+fields and places in the file, never a value from it.
 """
 
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -53,7 +55,14 @@ def _object_of_line(number: int, line: str) -> Mapping[str, Any]:
 
 
 def parse_day(raw: Mapping[str, Any], travel: TravelProvider | None = None) -> DayProblem:
-    """A day from its JSON object.
+    """A day from its JSON object: the first of what :func:`parse_day_and_travel` returns."""
+    return parse_day_and_travel(raw, travel)[0]
+
+
+def parse_day_and_travel(
+    raw: Mapping[str, Any], travel: TravelProvider | None = None
+) -> tuple[DayProblem, TravelArrays]:
+    """A day from its JSON object, with who answered for its travel times.
 
     Parameters
     ----------
@@ -76,7 +85,7 @@ def parse_day(raw: Mapping[str, Any], travel: TravelProvider | None = None) -> D
     scheduled = _column(trips, "booking", "scheduled_min")
     arrays = _travel(raw, people, trips, scheduled, travel)
     pickup_service, dropoff_service = _service(raw, len(trips))
-    return DayProblem(
+    problem = DayProblem(
         driver_ids=_ids(people, "driver"),
         booking_ids=_ids(trips, "booking"),
         shift_start_min=_column(people, "driver", "shift_start_min"),
@@ -95,13 +104,17 @@ def parse_day(raw: Mapping[str, Any], travel: TravelProvider | None = None) -> D
         dropoff_service_min=dropoff_service,
         absences=_absences(people),
     )
+    return problem, arrays
 
 
-def answer(problem: DayProblem, plan: Plan) -> dict[str, Any]:
-    """The plan as a JSON object; ids are strings, and a lost booking has driver null."""
+def answer(problem: DayProblem, plan: Plan, arrays: TravelArrays | None = None) -> dict[str, Any]:
+    """The plan as a JSON object; ids are strings, and a lost booking has driver null.
+
+    With ``arrays`` it also says who answered for the travel times, and whether and why a second provider had to.
+    """
     outcome = plan.outcome
     drivers = [None if index < 0 else problem.driver_ids[index] for index in plan.assignment]
-    return {
+    reply = {
         "method": plan.method,
         "assignments": dict(zip(problem.booking_ids, drivers, strict=True)),
         "cost": {
@@ -116,6 +129,10 @@ def answer(problem: DayProblem, plan: Plan) -> dict[str, Any]:
         "bound": plan.bound,
         "runtime_ms": round(plan.runtime_ms, 3),
     }
+    if arrays is not None:
+        names = ("source", "fallback_reason", "fallback_pairs")
+        reply["travel"] = {name: getattr(arrays, name) for name in names}
+    return reply
 
 
 def _key(raw: Mapping[str, Any], key: str, where: str) -> Any:
@@ -220,16 +237,25 @@ def _travel(
             "start_min": (drivers, bookings), "start_km": (drivers, bookings), "ride_min": (bookings,),
             "ride_km": (bookings,), "deadhead_min": (bookings, bookings), "deadhead_km": (bookings, bookings),
         }  # fmt: skip
-        return TravelArrays(**{name: _matrix(given, name, shape) for name, shape in shapes.items()}, source="given")
+        arrays = {name: _matrix(given, name, shape) for name, shape in shapes.items()}
+        return TravelArrays(**arrays, source="given", fallback_reason=None, fallback_pairs=0)
     if bookings == 0 or drivers == 0:
         nothing = np.zeros((drivers, bookings)), np.zeros((bookings, bookings)), np.zeros(bookings)
         return TravelArrays(nothing[0], nothing[0], nothing[1], nothing[1], nothing[2], nothing[2], source="none")
     if travel is None:
         raise InvalidProblemError("the day has no travel matrices, and no travel provider is configured")
-    starts = _points(people, "driver", "start")
-    return travel_arrays(
-        travel, starts, _points(trips, "booking", "pickup"), _points(trips, "booking", "dropoff"), scheduled
-    )
+    starts, pickups = _points(people, "driver", "start"), _points(trips, "booking", "pickup")
+    dropoffs = _points(trips, "booking", "dropoff")
+    return travel_arrays(travel, starts, pickups, dropoffs, scheduled, weekday=_weekday(raw))
+
+
+def _weekday(raw: Mapping[str, Any]) -> int | None:
+    if "service_day" not in raw:
+        return None
+    try:
+        return date.fromisoformat(raw["service_day"]).weekday()
+    except (TypeError, ValueError):
+        raise InvalidProblemError("the day: service_day is not a date written YYYY-MM-DD") from None
 
 
 def _points(rows: Sequence[Mapping[str, Any]], kind: str, end: str) -> FloatArray:

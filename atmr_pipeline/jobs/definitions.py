@@ -2,7 +2,9 @@
 
 import dagster as dg
 
-EXTRACTION = dg.AssetSelection.groups("extraction")
+EXTRACTION = dg.AssetSelection.groups("extraction", "surroundings")
+DAILY_TABLES = ("operations_schema", "bookings", "assignments", "dispatch_runs")
+"""What is read from the operations database day by day, and the look at its schema that comes before."""
 EXCEL = dg.AssetSelection.groups("excel")
 FEATURES = dg.AssetSelection.groups("features")
 DELAY = dg.AssetSelection.groups("delay_model") | dg.AssetSelection.assets("promoted_delay_model")

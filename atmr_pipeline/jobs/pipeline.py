@@ -1,18 +1,19 @@
 """One command, the whole pipeline: what is new, what must run for it, and what came of it."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from atmr_pipeline.domain.errors import SettingsError
 from atmr_pipeline.domain.wallclock import ALL_DAYS
+from atmr_pipeline.jobs.days import day_ranges, days_to_extract
+from atmr_pipeline.jobs.definitions import DAILY_TABLES
 from atmr_pipeline.jobs.runner import (
     JobReport,
     Progress,
     close_abandoned_runs,
-    contiguous,
     exclusive,
     prepare_dagster_home,
     refuse_beside_others,
@@ -26,11 +27,11 @@ if TYPE_CHECKING:
 
 LAST_RUN = "last_run"
 SOURCE = "source"
-WATERMARK = "operations"
-PARTITIONED = ("bookings", "assignments", "dispatch_runs")
-TRAINING_SETTINGS = (
+OUTCOME_SETTINGS = (
     "seed", "history_start", "late_window_days", "delay_holdout_days", "delay_minimum_rows", "delay_minimum_days",
     "policy_holdout_days", "policy_minimum_days", "policy_gradient_steps", "policy_beam_width", "travel_detour",
+    "online_geocoders", "nominatim_url", "geoadmin_url", "osrm_url", "workbook_max_file_mb",
+    "workbook_max_uncompressed_mb", "workbook_max_rows", "workbook_max_columns", "workbook_max_sheets",
 )  # fmt: skip
 
 NEEDS_CHAMPION = {
@@ -108,12 +109,15 @@ def run_pipeline(settings: Settings, on_progress: Progress | None = None) -> Pip
 
         workspace = Workspace()
         bind_to_source(settings, workspace)
-        workspace.operations.check_schema()
-        inputs = input_fingerprint(settings, workspace)
-        last = get_state(workspace.state, LAST_RUN) or {}
-        if last.get("fingerprint") == inputs and not last.get("failures"):
-            return PipelineOutcome(True, last.get("refused", {}), {}, 0)
-        reports, days = _run_jobs(workspace, on_progress)
+        if workspace.operations.inspect_schema():
+            # Only the look at the schema runs: its failed check names what changed, and nothing is written.
+            inputs, reports, days = "", _run_schema_check(on_progress), 0
+        else:
+            inputs = input_fingerprint(settings, workspace)
+            last = get_state(workspace.state, LAST_RUN) or {}
+            if last.get("fingerprint") == inputs and not last.get("failures"):
+                return PipelineOutcome(True, last.get("refused", {}), {}, 0)
+            reports, days = _run_jobs(workspace, on_progress)
         refused = {name: text for report in reports for name, text in report.refused_by.items()}
         failures = {step: text for report in reports for step, text in report.failures.items()}
         outcome = PipelineOutcome(False, refused, failures, days)
@@ -158,72 +162,60 @@ def source_identity(settings: Settings, workspace: "Workspace") -> str:
 
 
 def input_fingerprint(settings: Settings, workspace: "Workspace") -> str:
-    """Hash of everything an outcome depends on: sources, code and training settings."""
+    """Hash of everything an outcome depends on: sources, code and settings."""
     from atmr_pipeline.features.fingerprint import frame_fingerprint
     from atmr_pipeline.jobs.partitions import SERVICE_DAYS
-    from atmr_pipeline.resources.inbox import workbooks_in
+    from atmr_pipeline.resources.inbox import drivers_fingerprint, workbooks_in
 
-    watermark = workspace.operations.high_watermark()
-    weather = settings.weather_path
+    operations, weather = workspace.operations, settings.weather_path
     parts = {
         "code": code_fingerprint(),
-        "watermark": watermark.isoformat() if watermark else None,
-        "drivers": frame_fingerprint(workspace.operations.read_drivers().frame),
-        "shifts": frame_fingerprint(workspace.operations.read_driver_shifts(*ALL_DAYS).frame),
+        "days": frame_fingerprint(operations.day_digests()),
+        # Positions move every minute: they are read whenever something else changed, and start no run by themselves.
+        "drivers": frame_fingerprint(operations.read_drivers().frame.drop(columns=["lat", "lon", "position_at"])),
+        "shifts": frame_fingerprint(operations.read_driver_shifts(*ALL_DAYS).frame),
+        "absences": frame_fingerprint(operations.read_driver_absences().frame),
+        "companies": frame_fingerprint(operations.read_companies().frame),
+        "initials": drivers_fingerprint(settings.drivers_path),
+        "weather_online": str(date.today()) if settings.weather_online else None,
         "workbooks": sorted(file_hash(path) for path in workbooks_in(settings.inbox_dir)),
         "weather": file_hash(weather) if weather and weather.exists() else None,
         "gazetteer": file_hash(settings.gazetteer) if settings.gazetteer else None,
         "last_day": SERVICE_DAYS.get_partition_keys()[-1],
-        "settings": {name: getattr(settings, name) for name in TRAINING_SETTINGS},
+        "settings": {name: getattr(settings, name) for name in OUTCOME_SETTINGS},
     }
     return fingerprint(parts)
+
+
+def _run_schema_check(on_progress: Progress | None) -> list[JobReport]:
+    import dagster as dg
+
+    with dg.DagsterInstance.get() as instance:
+        close_abandoned_runs(instance)
+        refuse_beside_others(instance)
+        return [run_job("weekly_full_training", instance, assets=["operations_schema"], on_progress=on_progress)]
 
 
 def _run_jobs(workspace: "Workspace", on_progress: Progress | None) -> tuple[list[JobReport], int]:
     import dagster as dg
 
     from atmr_pipeline.jobs.partitions import SERVICE_DAYS
-    from atmr_pipeline.state.watermarks import advance_watermark
 
     all_days = SERVICE_DAYS.get_partition_keys()
-    mark = workspace.operations.high_watermark()
-    ranges = contiguous(days_to_extract(workspace, all_days), all_days) or [(all_days[-1], all_days[-1])]
+    ranges = day_ranges(days_to_extract(workspace, all_days), all_days) or [(all_days[-1], all_days[-1])]
     reports: list[JobReport] = []
     with dg.DagsterInstance.get() as instance:
         close_abandoned_runs(instance)
         refuse_beside_others(instance)
         for days in ranges[:-1]:
             reports.append(
-                run_job("weekly_full_training", instance, days=days, assets=PARTITIONED, on_progress=on_progress)
+                run_job("weekly_full_training", instance, days=days, assets=DAILY_TABLES, on_progress=on_progress)
             )
         reports.append(run_job("weekly_full_training", instance, days=ranges[-1], on_progress=on_progress))
-        if mark is not None and not any(step in report.failures for report in reports for step in PARTITIONED):
-            advance_watermark(workspace.state, WATERMARK, mark)
         reports.append(
             run_job("nightly_feedback", instance, assets=feedback_assets(workspace), on_progress=on_progress)
         )
     return reports, sum(all_days.index(last) - all_days.index(first) + 1 for first, last in ranges)
-
-
-def days_to_extract(workspace: "Workspace", all_days: Sequence[str]) -> list[str]:
-    """Service days that were never extracted or that changed at the source since the watermark."""
-    from atmr_pipeline.state.watermarks import get_watermark
-
-    span = workspace.operations.span()
-    if span is None:
-        return []
-    first = span[0].isoformat()
-    since = get_watermark(workspace.state, WATERMARK)
-    # A day counts as extracted only when every table has it: a run may have died between two of them. Without a
-    # watermark no extraction has ended, and nobody knows what changed since its first days were read.
-    stored = [{day.isoformat() for day in workspace.tables.days(name)} for name in PARTITIONED]
-    have = set.intersection(*stored) if since else set()
-    # A day ahead without bookings yet is extracted too: an empty day is known, a missing one is not.
-    missing = {day for day in all_days if first <= day and day not in have}
-    window = timedelta(days=workspace.settings.late_window_days)
-    changed: list[date] = workspace.operations.changed_days(since, late_window=window) if since else []
-    # Days that a booking has left need no re-reading: writing its new day takes it out of the old one.
-    return sorted(missing | {day.isoformat() for day in changed})
 
 
 def feedback_assets(workspace: "Workspace") -> list[str]:

@@ -5,7 +5,7 @@ import os
 import shutil
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -218,15 +218,3 @@ def _follow(instance: "dg.DagsterInstance", run_id: str, on_progress: Progress, 
             else:
                 done += 1
         on_progress(working, done, planned)
-
-
-def contiguous(days: Sequence[str], all_days: Sequence[str]) -> list[tuple[str, str]]:
-    """Group service days into inclusive ranges without gaps, in order."""
-    position: Mapping[str, int] = {day: index for index, day in enumerate(all_days)}
-    groups: list[tuple[str, str]] = []
-    for day in sorted(day for day in days if day in position):
-        if groups and position[day] == position[groups[-1][1]] + 1:
-            groups[-1] = (groups[-1][0], day)
-        else:
-            groups.append((day, day))
-    return groups

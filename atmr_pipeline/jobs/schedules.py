@@ -1,23 +1,27 @@
 """The clock of the pipeline, on the wall clock of Geneva.
 
-Each tick asks for the days whose records may still change: from the late-arrival window up to the last day that
-bookings are taken for.
+Each tick asks for the days whose records may still change, from the late-arrival window up to the last day that
+bookings are taken for; older days that changed at the source are read again by runs of their own, which go first.
 """
 
-from datetime import datetime, timedelta
+from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import dagster as dg
 
+from atmr_pipeline.domain.errors import AtmrError
 from atmr_pipeline.domain.vocabulary import LOCAL_TIMEZONE
-from atmr_pipeline.jobs.definitions import daily_retraining, nightly_feedback, weekly_full_training
+from atmr_pipeline.jobs.days import day_ranges, days_to_extract, open_days
+from atmr_pipeline.jobs.definitions import DAILY_TABLES, daily_retraining, nightly_feedback, weekly_full_training
 from atmr_pipeline.jobs.partitions import SERVICE_DAYS
-from atmr_pipeline.resources.tables import Tables
-from atmr_pipeline.settings import load_settings
+from atmr_pipeline.resources.workspace import Workspace
 
 RANGE_START_TAG, RANGE_END_TAG = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 """Dagster's own tags for a run over a range of partitions; it exports no names for them."""
+PRIORITY_TAG = "dagster/priority"
+DAYS_TAG = "atmr/days"
+"""Says how a tick chose its days, where it could not look at the source."""
 
 
 def range_tags(first_key: str, last_key: str) -> dict[str, str]:
@@ -25,24 +29,31 @@ def range_tags(first_key: str, last_key: str) -> dict[str, str]:
     return {RANGE_START_TAG: first_key, RANGE_END_TAG: last_key}
 
 
-def open_days(now: datetime) -> tuple[str, str]:
-    """First and last service day whose records may still change at ``now``."""
-    known = SERVICE_DAYS.get_partition_keys(current_time=now)
-    if not known:
-        raise ValueError("the service days are empty: ATMR_HISTORY_START lies in the future")
-    settings = load_settings()
-    local_day = now.astimezone(ZoneInfo(LOCAL_TIMEZONE)).date()
-    first = (local_day - timedelta(days=settings.late_window_days)).isoformat()
-    # After an outage longer than the window, or on a home that never ran, the oldest day that is missing comes first.
-    have = {day.isoformat() for day in Tables(settings.tables_dir).days("bookings")}
-    missing = next((day for day in known if day not in have), known[-1])
-    return max(min(first, missing), known[0]), known[-1]
+def requests_of(name: str, at: datetime, workspace: Workspace) -> Iterator[dg.RunRequest]:
+    """Runs that a tick asks for: one for each stretch of older days that changed, then the job itself.
+
+    Where the source cannot be read now, the tick asks for the open days and says so: the run will read the source
+    itself, and fail in sight if it still cannot.
+    """
+    known = SERVICE_DAYS.get_partition_keys(current_time=at)
+    wanted, note = set(open_days(workspace, at)), {}
+    try:
+        wanted |= set(days_to_extract(workspace, known))
+    except AtmrError as error:
+        note = {DAYS_TAG: f"open days only: {type(error).__name__} when the tick looked at the source"}
+    *older, latest = day_ranges(sorted(wanted), known)
+    for first, last in older:
+        yield dg.RunRequest(
+            run_key=f"{name}:{at.isoformat()}:{first}",
+            asset_selection=[dg.AssetKey(table) for table in DAILY_TABLES],
+            tags={**range_tags(first, last), PRIORITY_TAG: "10"},
+        )
+    yield dg.RunRequest(run_key=f"{name}:{at.isoformat()}", tags={**range_tags(*latest), **note})
 
 
 def _schedule(name: str, job: Any, cron: str, description: str) -> dg.ScheduleDefinition:
-    def tick(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-        at = context.scheduled_execution_time
-        return dg.RunRequest(run_key=f"{name}:{at.isoformat()}", tags=range_tags(*open_days(at)))
+    def tick(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
+        yield from requests_of(name, context.scheduled_execution_time, Workspace())
 
     return dg.ScheduleDefinition(
         name=name,

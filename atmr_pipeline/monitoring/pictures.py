@@ -30,8 +30,8 @@ def cusum_picture(result: CusumResult) -> bytes:
     figure = Figure(figsize=(8.0, 3.2), layout="constrained")
     axes = figure.subplots()
     if result.path.empty:
-        _say(axes, result.skipped_reason or "no residuals yet")
-        return _png(figure)
+        say(axes, result.skipped_reason or "no residuals yet")
+        return png(figure)
     days = result.path["service_day"].to_numpy()
     axes.plot(days, result.path["later"], color=ALARM_COLOUR, label="later than predicted")
     axes.plot(days, result.path["earlier"], color=CURRENT_COLOUR, label="earlier than predicted")
@@ -42,7 +42,7 @@ def cusum_picture(result: CusumResult) -> bytes:
     axes.set_title(result.summary(), fontsize=9)
     axes.legend(fontsize=8, frameon=False, loc="upper left")
     _dates(figure, axes)
-    return _png(figure)
+    return png(figure)
 
 
 def distributions_picture(reference: pd.DataFrame, current: pd.DataFrame, kinds: Mapping[str, str]) -> bytes:
@@ -53,7 +53,7 @@ def distributions_picture(reference: pd.DataFrame, current: pd.DataFrame, kinds:
     figure = Figure(figsize=(2.4 * columns + 0.4, 1.9 * rows + 0.3), layout="constrained")
     panels = np.atleast_1d(figure.subplots(rows, columns)).ravel()
     if not drawn:
-        _say(panels[0], "no feature in both periods")
+        say(panels[0], "no feature in both periods")
     for axes, name in zip(panels, drawn, strict=False):
         _distribution(axes, _sample(reference[name]), _sample(current[name]), FeatureKind(kinds[name]))
         axes.set_title(name, fontsize=8)
@@ -64,7 +64,7 @@ def distributions_picture(reference: pd.DataFrame, current: pd.DataFrame, kinds:
     handles, names = panels[0].get_legend_handles_labels()
     if handles:
         figure.legend(handles, names, loc="outside lower center", ncols=2, fontsize=7, frameon=False)
-    return _png(figure)
+    return png(figure)
 
 
 def rolling_mae_picture(
@@ -75,8 +75,8 @@ def rolling_mae_picture(
     axes = figure.subplots()
     paths = {days: rolling_mae(predictions, days) for days in windows}
     if all(path.empty for path in paths.values()):
-        _say(axes, "no measured pickup yet")
-        return _png(figure)
+        say(axes, "no measured pickup yet")
+        return png(figure)
     for (days, path), colour in zip(paths.items(), (CURRENT_COLOUR, "#0b2f4e", REFERENCE_COLOUR), strict=False):
         axes.plot(path["service_day"].to_numpy(), path["mae"], color=colour, label=f"{days} days")
     if validation_mae_min is not None and np.isfinite(validation_mae_min):
@@ -85,15 +85,15 @@ def rolling_mae_picture(
     axes.set_ylabel("MAE (min)")
     axes.legend(fontsize=8, frameon=False, ncols=3, loc="lower left")
     _dates(figure, axes)
-    return _png(figure)
+    return png(figure)
 
 
 def _distribution(axes: Axes, before: Sample, after: Sample, kind: FeatureKind) -> None:
     if not before.known.any() or not after.known.any():
-        _say(axes, "no known value")
+        say(axes, "no known value")
     elif kind is FeatureKind.NUMERIC:
         if why_not_numeric(before.values) or why_not_numeric(after.values):
-            _say(axes, "not numeric")
+            say(axes, "not numeric")
             return
         old, new = numbers(before), numbers(after)
         low, high = np.quantile(np.concatenate([old, new]), [0.005, 0.995])
@@ -114,7 +114,8 @@ def _sample(values: pd.Series) -> Sample:
     return Sample(values.reset_index(drop=True), np.zeros(len(values), dtype=np.int64))
 
 
-def _say(axes: Axes, text: str) -> None:
+def say(axes: Axes, text: str) -> None:
+    """A sentence in place of a drawing."""
     axes.set_axis_off()
     axes.text(0.5, 0.5, text, ha="center", va="center", fontsize=8, transform=axes.transAxes, wrap=True)
 
@@ -124,7 +125,8 @@ def _dates(figure: Figure, axes: Axes) -> None:
     figure.autofmt_xdate(rotation=0, ha="center")
 
 
-def _png(figure: Figure) -> bytes:
+def png(figure: Figure) -> bytes:
+    """A figure as PNG bytes."""
     buffer = io.BytesIO()
     FigureCanvasAgg(figure).print_figure(buffer, format="png", dpi=DPI, pil_kwargs={"optimize": True})
     return buffer.getvalue()

@@ -11,7 +11,7 @@ import pyarrow.dataset as pads
 
 from atmr_pipeline.domain.errors import TableContractError
 from atmr_pipeline.domain.files import write_atomically
-from atmr_pipeline.domain.tables import TABLES, conform, empty
+from atmr_pipeline.domain.tables import TABLES, column_dtype, conform, empty
 
 WHOLE = "table"
 
@@ -52,30 +52,46 @@ class Tables:
         if stray.any():
             raise TableContractError(f"table {name}: {int(stray.sum())} rows lie outside the days being written")
         groups = dict(iter(conformed.groupby("service_day", sort=False)))
-        self._leave_other_days(name, conformed, set(days))
         for stamp, day in wanted.items():
-            part = groups.get(stamp, conformed.iloc[:0])
-            self._write_file(self.root / name / f"{day.isoformat()}.parquet", part.reset_index(drop=True))
+            self._write_file(self._day_file(name, day), groups.get(stamp, conformed.iloc[:0]).reset_index(drop=True))
+        self.leave_other_days(name, days)
 
-    def _leave_other_days(self, name: str, frame: pd.DataFrame, days: set[date]) -> None:
+    def write_day(self, name: str, day: date, frame: pd.DataFrame) -> None:
+        """Replace one day's file with a frame that was conformed by whoever read it.
+
+        Who writes days one by one calls :meth:`leave_other_days` once at the end.
+
+        Raises
+        ------
+        TableContractError
+            If the columns or dtypes are not the schema's, or a row belongs to another day.
+        """
+        expected = {column: column_dtype(spec) for column, spec in TABLES[name].columns.items()}
+        if frame.dtypes.astype(str).to_dict() != expected:
+            raise TableContractError(f"table {name}: the columns of the day being written are not the schema's")
+        stray = int((frame["service_day"] != pd.Timestamp(day)).sum())
+        if stray:
+            raise TableContractError(f"table {name}: {stray} rows lie outside the day being written")
+        self._write_file(self._day_file(name, day), frame.reset_index(drop=True))
+
+    def leave_other_days(self, name: str, days: Iterable[date]) -> None:
         """Take the rows that now stand on ``days`` out of every other day: what moved must not stand twice."""
-        schema = TABLES.get(name)
-        if schema is None or frame.empty or all(day in days for day in self.days(name)):
+        schema, written = TABLES.get(name), set(days)
+        if schema is None or all(day in written for day in self.days(name)):
             return
         key = str(schema.unique[0])
         stored = self.read_columns(name, [key, "service_day"])
-        moved = stored[stored[key].isin(frame[key]) & ~stored["service_day"].isin([pd.Timestamp(day) for day in days])]
+        is_written = stored["service_day"].isin([pd.Timestamp(day) for day in written])
+        here = stored.loc[is_written, key]
+        moved = stored[~is_written & stored[key].isin(here)]
         for stamp in moved["service_day"].unique():
-            path = self.root / name / f"{pd.Timestamp(stamp).date().isoformat()}.parquet"
+            path = self._day_file(name, pd.Timestamp(stamp).date())
             kept = pd.read_parquet(path)
-            self._write_file(path, kept[~kept[key].isin(frame[key])].reset_index(drop=True))
+            self._write_file(path, kept[~kept[key].isin(here)].reset_index(drop=True))
 
     def read(self, name: str, *, first_day: date | None = None, last_day: date | None = None) -> pd.DataFrame:
         """Read a table, or the inclusive range of its service days; empty with the right columns where none exists."""
-        files = self._files(name)
-        if first_day or last_day:
-            low, high = (first_day or date.min).isoformat(), (last_day or date.max).isoformat()
-            files = [file for file in files if low <= file.stem <= high]
+        files = self._files(name, first_day, last_day)
         schema = TABLES.get(name)
         if not files:
             if schema is None:
@@ -84,9 +100,11 @@ class Tables:
         frame = pads.dataset([str(file) for file in files], format="parquet").to_table().to_pandas()
         return conform(frame, schema) if schema is not None else frame
 
-    def read_columns(self, name: str, columns: list[str]) -> pd.DataFrame:
+    def read_columns(
+        self, name: str, columns: list[str], *, first_day: date | None = None, last_day: date | None = None
+    ) -> pd.DataFrame:
         """Read some columns of a table of the vocabulary as they lie, without the checks of its schema."""
-        files = [str(file) for file in self._files(name)]
+        files = [str(file) for file in self._files(name, first_day, last_day)]
         if not files:
             return empty(TABLES[name])[columns]
         return pads.dataset(files, format="parquet").to_table(columns=columns).to_pandas()
@@ -115,8 +133,15 @@ class Tables:
         """Service days that have been written."""
         return [date.fromisoformat(file.stem) for file in sorted((self.root / name).glob("????-??-??.parquet"))]
 
-    def _files(self, name: str) -> list[Path]:
-        return sorted((self.root / name).glob("*.parquet"))
+    def _day_file(self, name: str, day: date) -> Path:
+        return self.root / name / f"{day.isoformat()}.parquet"
+
+    def _files(self, name: str, first_day: date | None = None, last_day: date | None = None) -> list[Path]:
+        files = sorted((self.root / name).glob("*.parquet"))
+        if first_day is None and last_day is None:
+            return files
+        low, high = (first_day or date.min).isoformat(), (last_day or date.max).isoformat()
+        return [file for file in files if low <= file.stem <= high]
 
     def _conformed(self, name: str, frame: pd.DataFrame) -> pd.DataFrame:
         schema = TABLES.get(name)

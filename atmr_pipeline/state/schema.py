@@ -22,14 +22,53 @@ geocode_cache = sa.Table(
     "geocode_cache",
     metadata,
     sa.Column("address_key", sa.String(64), primary_key=True, comment="keyed hash; the address itself is not stored"),
+    sa.Column("provider", sa.String(64), primary_key=True, comment="who answered"),
     sa.Column("lat", sa.Double, comment="degrees WGS84; NULL where the geocoder found nothing"),
     sa.Column("lon", sa.Double, comment="degrees WGS84; NULL where the geocoder found nothing"),
     sa.Column("precision", sa.String(16), nullable=False),
-    sa.Column("source", sa.String(64), comment="who answered"),
     sa.Column("score", sa.Double, comment="match quality 0..1"),
     sa.Column("reason", sa.String(64), comment="reason code when unresolved"),
+    sa.Column("entry_key", sa.String(64), comment="the provider's own entry, hashed; NULL when unresolved"),
     sa.Column("answered_at", UtcDateTime, nullable=False),
-    sa.Column("expires_at", UtcDateTime, comment="ask again after this; NULL never"),
+    sa.Column("expires_at", UtcDateTime, nullable=False, comment="ask again after this"),
+)
+
+geocode_claim = sa.Table(
+    "geocode_claim",
+    metadata,
+    sa.Column("address_key", sa.String(64), primary_key=True, comment="keyed hash; the address itself is not stored"),
+    sa.Column("provider", sa.String(64), primary_key=True, comment="who is being asked"),
+    sa.Column("owner", sa.String(32), nullable=False, comment="the process that asks"),
+    sa.Column("until", UtcDateTime, nullable=False, comment="another may ask after this"),
+)
+
+travel_cache = sa.Table(
+    "travel_cache",
+    metadata,
+    sa.Column("provider", sa.String(64), primary_key=True, comment="who answered, with its profile"),
+    sa.Column("origin", sa.String(32), primary_key=True, comment="snapped lat,lon"),
+    sa.Column("destination", sa.String(32), primary_key=True, comment="snapped lat,lon"),
+    sa.Column("minutes", sa.Double, comment="NULL where the provider knows no way"),
+    sa.Column("km", sa.Double, comment="NULL where the provider knows no way"),
+    sa.Column("answered_at", UtcDateTime, nullable=False),
+    sa.Column("expires_at", UtcDateTime, nullable=False, comment="ask again after this"),
+)
+
+service_slot = sa.Table(
+    "service_slot",
+    metadata,
+    sa.Column("service", sa.String(64), primary_key=True, comment="online service with a limit of requests"),
+    sa.Column("next_at", UtcDateTime, nullable=False, comment="the next request of any process may leave then"),
+)
+
+service_breaker = sa.Table(
+    "service_breaker",
+    metadata,
+    sa.Column("service", sa.String(64), primary_key=True),
+    sa.Column("failures", sa.Integer, nullable=False, comment="failures in a row"),
+    sa.Column("open_until", UtcDateTime, comment="no request before this; NULL while closed"),
+    sa.Column("reason", sa.String(64), comment="kind of the last failure"),
+    sa.Column("updated_at", UtcDateTime, nullable=False),
 )
 
 workbook_file = sa.Table(

@@ -1,5 +1,6 @@
 """Past days become problems; what cannot be used is counted by reason."""
 
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -115,7 +116,8 @@ def test_a_day_is_read_off_the_tables():
     table = bookings_table({"is_urgent": True}, {"local": f"{DAY} 08:30", "leg": "return"}, {"status": "CANCELED"})
     (day,), aside = build(table, service_minutes=(4.0, 6.0))
     assert aside == {}
-    assert (day.service_day, day.company_id, day.travel_source) == (date(2026, 6, 3), 1, "haversine")
+    assert (day.service_day, day.company_id, day.travel_source) == (date(2026, 6, 3), 1, "haversine:assumed")
+    assert (day.fallback_reason, day.fallback_pairs) == (None, 0)
     problem = day.problem
     assert problem.booking_ids == ("2", "1")
     assert problem.driver_ids == ("1", "2")
@@ -215,8 +217,8 @@ def test_minutes_are_wall_clock_minutes_on_a_clock_change():
 class IslandTravel:
     """No way to or from any point north of 46.21."""
 
-    def matrix(self, origins, destinations, hour):
-        known = HaversineTravel().matrix(origins, destinations, hour)
+    def matrix(self, origins, destinations, hour, *, weekday=None):
+        known = HaversineTravel().matrix(origins, destinations, hour, weekday=weekday)
         unknown = (origins[:, None, 0] > 46.21) | (destinations[None, :, 0] > 46.21)
         return TravelMatrix(np.where(unknown, np.nan, known.minutes), np.where(unknown, np.nan, known.km), "island")
 
@@ -229,6 +231,34 @@ def test_bookings_that_cannot_be_reached_are_set_aside():
     assert aside == {"no_route": 2}
     nothing, aside = build(bookings_table({"pickup_lat": 46.22}), travel=IslandTravel())
     assert (nothing, aside) == ([], {"no_route": 1})
+
+
+class OutageTravel:
+    """A first provider that is down: a second answers, and says why; it also notes the weekdays asked for."""
+
+    def __init__(self):
+        self.weekdays = []
+
+    def matrix(self, origins, destinations, hour, *, weekday=None):
+        self.weekdays.append(weekday)
+        matrix = HaversineTravel().matrix(origins, destinations, hour, weekday=weekday)
+        return replace(matrix, fallback_reason="unavailable", fallback_pairs=matrix.minutes.size)
+
+
+def test_an_outage_of_the_travel_provider_shows_in_the_day():
+    (day,), _ = build(bookings_table({}, {}), travel=OutageTravel())
+    assert (day.travel_source, day.fallback_reason) == ("haversine:assumed", "unavailable")
+    # Two drivers and two drop-offs to two pickups, and the rides.
+    assert day.fallback_pairs == (2 + 2) * 2 + 2 * 2
+
+
+def test_travel_is_asked_at_the_weekday_of_the_service_day():
+    travel = OutageTravel()
+    table = bookings_table({"local": "2026-06-05 17:00"}, {"local": "2026-06-07 17:00"})
+    shifts = shifts_table({"day": "2026-06-05"}, {"day": "2026-06-07"})
+    days, _ = build(table, shifts=shifts, travel=travel)
+    assert len(days) == 2
+    assert travel.weekdays == [4, 4, 6, 6]
 
 
 def test_no_history_is_no_days():

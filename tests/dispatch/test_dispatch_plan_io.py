@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from dispatch_builders import line_day
 
-from atmr_pipeline.dispatch.plan_io import answer, parse_day, read_days
+from atmr_pipeline.dispatch.plan_io import answer, parse_day, parse_day_and_travel, read_days
 from atmr_pipeline.dispatch.planners import plan
 from atmr_pipeline.domain.errors import InvalidProblemError
+from atmr_pipeline.domain.travel import TravelMatrix
 from atmr_pipeline.sources.travel import HaversineTravel
 
 POINTS = [(46.20, 6.14), (46.19, 6.12), (46.22, 6.10), (46.21, 6.15), (46.18, 6.13)]
@@ -106,6 +107,55 @@ def test_coordinates_ask_the_provider_at_the_hour_of_the_pickup():
         start = HaversineTravel().matrix(np.array(POINTS[:2]), pickup, hour).minutes[:, 0]
         assert day.start_min[:, index] == pytest.approx(start)
         assert day.ride_min[index] == pytest.approx(HaversineTravel().matrix(pickup, dropoff, hour).minutes[0, 0])
+
+
+class WeekdayTravel(HaversineTravel):
+    """Answers in one minute, on Fridays in two; half of the pairs come from elsewhere."""
+
+    def matrix(self, origins, destinations, hour, *, weekday=None):
+        minutes = np.full((len(origins), len(destinations)), 2.0 if weekday == 4 else 1.0)
+        return TravelMatrix(minutes, minutes, "first+second", "no_way", minutes.size // 2)
+
+
+@pytest.mark.parametrize(("service_day", "minutes"), [("2026-06-05", 2.0), ("2026-06-06", 1.0), (None, 1.0)])
+def test_the_answer_says_who_answered_for_travel_times_of_the_weekday(service_day, minutes):
+    raw = coordinate_day() | ({"service_day": service_day} if service_day else {})
+    day, arrays = parse_day_and_travel(raw, WeekdayTravel())
+    assert set(day.ride_min) == {minutes}
+    # (2 drivers + 3 drop-offs) x 3 pickups and 3 x 3 rides, halved.
+    assert answer(day, plan(day, "greedy"), arrays)["travel"] == {
+        "source": "first+second", "fallback_reason": "no_way", "fallback_pairs": 15 // 2 + 9 // 2,
+    }  # fmt: skip
+
+
+def test_given_matrices_have_no_provider():
+    day, arrays = parse_day_and_travel(matrix_day())
+    assert answer(day, plan(day, "greedy"), arrays)["travel"] == {
+        "source": "given", "fallback_reason": None, "fallback_pairs": 0,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("service_day", ["05.06.2026", "Rue Fictive 3", 20260605, None])
+def test_a_service_day_that_is_no_date_is_refused(service_day):
+    with pytest.raises(InvalidProblemError, match=r"service_day is not a date written YYYY-MM-DD$"):
+        parse_day(coordinate_day() | {"service_day": service_day}, HaversineTravel())
+
+
+def test_rides_of_a_large_day_are_those_of_each_booking():
+    rng = np.random.default_rng(3)
+    raw = coordinate_day()
+    raw["bookings"] = [
+        {"id": number, "scheduled_min": 480 + number, "leg": "outbound"}
+        | dict(zip(("pickup_lat", "pickup_lon", "dropoff_lat", "dropoff_lon"), ends, strict=True))
+        for number, ends in enumerate((rng.random((120, 4)) / 10 + [46.15, 6.1, 46.15, 6.1]).tolist())
+    ]
+    raw["service"]["dropoff_min"] = 3
+    day = parse_day(raw, HaversineTravel())
+    for index in (0, 49, 50, 119):
+        booking = raw["bookings"][index]
+        pickup, dropoff = ([[booking[f"{end}_lat"], booking[f"{end}_lon"]]] for end in ("pickup", "dropoff"))
+        ride = HaversineTravel().matrix(np.array(pickup), np.array(dropoff), booking["scheduled_min"] / 60)
+        assert (day.ride_min[index], day.ride_km[index]) == (ride.minutes[0, 0], ride.km[0, 0])
 
 
 def test_coordinates_need_a_provider_and_a_place_on_earth():

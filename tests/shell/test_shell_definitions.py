@@ -12,7 +12,17 @@ from atmr_pipeline.jobs.runner import prepare_dagster_home
 from atmr_pipeline.settings import load_settings
 
 GROUPS = {
-    "extraction": {"bookings", "assignments", "dispatch_runs", "drivers", "driver_shifts", "weather_forecast"},
+    "extraction": {
+        "operations_schema",
+        "bookings",
+        "assignments",
+        "dispatch_runs",
+        "drivers",
+        "driver_shifts",
+        "driver_absences",
+        "companies",
+    },
+    "surroundings": {"weather_forecast", "weather_observed", "calendar_days", "travel_speed_profile"},
     "excel": {"workbook_courses", "quarantined_courses", "geocoded_courses", "address_review"},
     "features": {"historical_dispatches", "delay_training_set"},
     "delay_model": {"delay_candidates", "delay_model", "delay_evaluation"},
@@ -27,7 +37,10 @@ GROUPS = {
         "dispatch_kpis",
     },
 }
-TABLES_WITH_COLUMNS = GROUPS["extraction"] | GROUPS["excel"] | {"historical_dispatches", "delay_predictions"}
+NOT_TABLES = {"operations_schema", "travel_speed_profile"}
+TABLES_WITH_COLUMNS = (
+    GROUPS["extraction"] | GROUPS["surroundings"] | GROUPS["excel"] | {"historical_dispatches", "delay_predictions"}
+) - NOT_TABLES
 JOBS = {"daily_retraining", "weekly_full_training", "nightly_feedback", "drift_retraining", "excel_import"}
 CHECKOUT = Path(__file__).parents[2]
 

@@ -1,4 +1,4 @@
-"""The runner: one run a home, ranges without gaps, abandoned runs closed."""
+"""The runner: one run a home, abandoned runs closed."""
 
 from pathlib import Path
 
@@ -9,20 +9,8 @@ from atmr_pipeline.jobs.runner import (
     PROCESS_TAG,
     AlreadyRunningError,
     close_abandoned_runs,
-    contiguous,
     exclusive,
 )
-
-DAYS = ["2026-03-01", "2026-03-02", "2026-03-03", "2026-03-04", "2026-03-05"]
-
-
-def test_ranges_have_no_gaps_and_cover_exactly_the_days() -> None:
-    assert contiguous(["2026-03-05", "2026-03-01", "2026-03-02"], DAYS) == [
-        ("2026-03-01", "2026-03-02"),
-        ("2026-03-05", "2026-03-05"),
-    ]
-    assert contiguous([], DAYS) == []
-    assert contiguous(["2031-01-01"], DAYS) == []
 
 
 def test_a_second_run_on_the_same_home_is_refused_in_one_line(tmp_path: Path) -> None:

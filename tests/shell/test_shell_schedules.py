@@ -12,9 +12,7 @@ import dagster as dg
 import pytest
 from dagster._utils.schedules import schedule_execution_time_iterator
 
-from atmr_pipeline.jobs.partitions import DAYS_AHEAD, SERVICE_DAYS
-from atmr_pipeline.jobs.schedules import RANGE_END_TAG, RANGE_START_TAG, SCHEDULES, open_days
-from atmr_pipeline.resources.tables import Tables
+from atmr_pipeline.jobs.schedules import SCHEDULES
 
 GENEVA = ZoneInfo("Europe/Zurich")
 BY_NAME = {schedule.name: schedule for schedule in SCHEDULES}
@@ -62,42 +60,3 @@ def test_the_weekly_training_runs_on_mondays_after_a_clock_change() -> None:
         tick = _ticks("weekly_full_training", datetime(sunday.year, sunday.month, sunday.day, tzinfo=GENEVA), 1)[0]
         local = tick.astimezone(GENEVA)
         assert (local.date(), local.hour, local.minute) == (sunday + timedelta(days=1), 3, 30)
-
-
-def _extracted(monkeypatch: pytest.MonkeyPatch, missing: set[date] = frozenset()) -> None:
-    first = date.fromisoformat(SERVICE_DAYS.get_partition_keys()[0])
-    days = [first + timedelta(days=offset) for offset in range(1500)]
-    monkeypatch.setattr(Tables, "days", lambda self, name: [day for day in days if day not in missing])
-
-
-@pytest.mark.parametrize("day", [date(2027, 3, 28), date(2026, 10, 25), date(2026, 6, 10)])
-def test_a_tick_covers_the_late_window_and_the_days_that_are_booked_ahead(
-    day: date, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _extracted(monkeypatch)
-    tick = _ticks("daily_retraining", datetime(day.year, day.month, day.day, tzinfo=GENEVA), 1)[0]
-    tags = _request("daily_retraining", tick).tags
-    assert tags[RANGE_START_TAG] == (day - timedelta(days=14)).isoformat()
-    assert tags[RANGE_END_TAG] == (day + timedelta(days=DAYS_AHEAD - 1)).isoformat()
-    keys = SERVICE_DAYS.get_partition_keys(current_time=tick)
-    assert tags[RANGE_START_TAG] in keys
-    assert tags[RANGE_END_TAG] == keys[-1]
-
-
-def test_a_day_that_was_missed_in_an_outage_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    _extracted(monkeypatch, {date(2026, 4, 2), date(2026, 4, 3)})
-    tick = _ticks("nightly_feedback", datetime(2026, 6, 10, tzinfo=GENEVA), 1)[0]
-    assert _request("nightly_feedback", tick).tags[RANGE_START_TAG] == "2026-04-02"
-
-
-def test_a_home_that_never_ran_is_asked_for_all_its_days() -> None:
-    tick = _ticks("daily_retraining", datetime(2026, 6, 10, tzinfo=GENEVA), 1)[0]
-    assert _request("daily_retraining", tick).tags[RANGE_START_TAG] == SERVICE_DAYS.get_partition_keys()[0]
-
-
-def test_the_first_days_of_a_company_start_at_its_first_day() -> None:
-    first = date.fromisoformat(SERVICE_DAYS.get_partition_keys()[0])
-    soon_after = datetime(first.year, first.month, first.day, 3, tzinfo=GENEVA) + timedelta(days=2)
-    assert open_days(soon_after)[0] == first.isoformat()
-    with pytest.raises(ValueError, match="ATMR_HISTORY_START"):
-        open_days(datetime(first.year - 1, first.month, first.day, tzinfo=GENEVA))

@@ -12,7 +12,6 @@ from atmr_pipeline.state.drift_events import (
     insert_drift_event,
     list_drift_events,
 )
-from atmr_pipeline.state.geocode_cache import CachedAnswer, read_answers, write_answers
 from atmr_pipeline.state.watermarks import advance_watermark, get_watermark, reset_watermark
 from atmr_pipeline.state.workbook_files import (
     WorkbookFile,
@@ -115,16 +114,3 @@ def test_an_alert_is_raised_once_a_level(store):
 def test_an_alert_without_a_probability_is_refused(store):
     with pytest.raises(TableContractError, match="p_late in 1 rows"):
         record_alerts(store, alerts(["high"]).assign(p_late=float("nan")))
-
-
-def test_a_cached_answer_expires_and_is_replaced(store):
-    found = CachedAnswer("k1", 46.2, 6.14, "house", "gazetteer", 0.98, None, NOW, None)
-    nothing = CachedAnswer("k2", None, None, "unresolved", None, None, "not_found", NOW, NOW + timedelta(days=30))
-    write_answers(store, [found, nothing])
-    write_answers(store, [])
-    keys = ["k1", "k2", "k3"]
-    assert read_answers(store, keys, now=NOW) == {"k1": found, "k2": nothing}
-    assert read_answers(store, keys, now=NOW + timedelta(days=31)) == {"k1": found}
-    better = replace(found, lat=46.3, answered_at=NOW + timedelta(days=1))
-    write_answers(store, [better])
-    assert read_answers(store, [f"other{n}" for n in range(1_200)] + ["k1"], now=NOW) == {"k1": better}

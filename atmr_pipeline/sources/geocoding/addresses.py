@@ -6,19 +6,27 @@ from dataclasses import dataclass
 from atmr_pipeline.sources.geocoding.words import CONNECTORS, CUTTING_TYPES, TYPES, fold, words
 
 NOISE = re.compile(
-    r"\b(?:case postale|c\.?p\.?)\s*\d+\b|\b\d{1,2}\s?(?:e|er|eme)\s?(?:etage|et\.)|\betage\s*:?\s*\d+\b"
-    r"|\b(?:bat|batiment|entree|app|appt|appartement|interphone)\b\.?\s*:?\s*(?:[a-z]|\d+[a-z]?)\b"
-    r"|[;(]\s*(?:suisse|switzerland|schweiz)\b\)?|\bc/o\b|\btel\b\.?\s*:?[\d +./()]+"
+    r"\b(?:(?:case postale|boite postale|c\.?p\.?|b\.?p\.?)\s*\d+\b|(?:digi)?code\b\.?\s*:?\s*[\da-z*#]*\d[\da-z*#]*"
+    r"|\d{1,2}\s?(?:e|er|ere|eme|ieme)\s?(?:etage|et\b\.?)|\d{1,2}\s?(?:er|eme|ieme)(?=\s*(?:;|$))"
+    r"|etage\s*:?\s*\d+\b|rez(?:[ -]de[ -]chaussee)?\b"
+    r"|(?:bat|batiment|entree|app|appt|appartement|interphone|ascenseur)\b\.?\s*:?\s*(?:[a-z]|\d+[a-z]?)\b"
+    r"|(?:c/o|p\.\s?a\.|chez|sonner)\s[^;\d]*(?=;|$)|c/o\b|p\.\s?a\."
+    r"|tel\b\.?\s*:?[\d +./()]+)|[;(]\s*(?:suisse|switzerland|schweiz)\b\)?"
 )
+"""Floors, doors, door codes, people at the door, post-office boxes and telephone numbers."""
+GLUED = re.compile(r"(?<=[a-z]{3})(?=\d)|(?<=\d)(?<=\b\d{4})(?=[a-z]{3})")
+"""Where a space is missing: ``Rue Exemple12``, ``1205Genève``."""
 POSTCODE = re.compile(r"(?<![\d/-])(?:(?:ch|f)\s?-\s?)?(\d{5}|[1-9]\d{3})(?![\d/-]|\s?(?:chf|m2)\b)")
 NUMBER = re.compile(
     r"(?<![\w'-])(?:n[o°]\s?)?(\d{1,3})\s?(bis|ter|quater|[a-h])?(?![a-z'])(?:\s?[/-]\s?(\d{1,3})\s?([a-h])?(?![a-z]))?(?![\w'])"
 )
 _MONTHS = "janvier fevrier mars avril mai juin juillet aout septembre octobre novembre decembre cantons"
 MONTHS = frozenset(_MONTHS.split())
-SEPARATOR = re.compile(r"[\n\r\t,;·•|()]+|\s{2,}|\s+[-–—/]\s+|\u00a0+")
+DATE_IN_NAME = re.compile(rf"[^a-z0-9]*(?:{'|'.join(sorted(MONTHS))})\b")
+WORD_AFTER = re.compile(r"[^a-z0-9]*[a-z0-9]")
+SEPARATOR = re.compile(r"[\n\r\t,;·•|()\u00a0]+|\s(?:\s+|[-–—/]\s+)")
 BREAK = " ; "
-AT_A_TOWN = re.compile(r"(?<=\d) à ")
+NUMBER_AT_A_TOWN = re.compile(r" (?<=\d )à ")
 MARK_POSTCODE = "\x01"
 MARK_NUMBER = "\x02"
 
@@ -60,7 +68,8 @@ def parse_address(text: str) -> ParsedAddress:
     Parts may be separated by line breaks, commas, middle dots, no-break spaces, runs of spaces or nothing; the street
     may come before or after the postcode; a place name may come first.
     """
-    folded = NOISE.sub(BREAK, fold(SEPARATOR.sub(BREAK, AT_A_TOWN.sub(BREAK, text.strip()))))
+    folded = GLUED.sub(" ", fold(SEPARATOR.sub(BREAK, NUMBER_AT_A_TOWN.sub(BREAK, text.strip()))))
+    folded = NOISE.sub(BREAK, folded)
     folded, postcode = _take_postcode(folded)
     folded, number = _take_number(folded)
     return ParsedAddress(tuple(_phrases(folded)), number, postcode)
@@ -75,7 +84,7 @@ def _take_postcode(folded: str) -> tuple[str, str | None]:
 
 
 def _take_number(folded: str) -> tuple[str, str | None]:
-    """Cut at every house number; the address's is the one beside its street ("Bâtiment 2, rue Exemple 5")."""
+    """Cut at every house number; the address's is the one beside its street ("Bâtiment 2, rue Exemple 5, allée 3")."""
     pieces: list[str] = []
     found: list[tuple[bool, str]] = []
     at = 0
@@ -86,7 +95,7 @@ def _take_number(folded: str) -> tuple[str, str | None]:
         pieces.append(f"{before}{BREAK}{MARK_NUMBER}")
         at = match.end()
         tokens = words(before.rpartition(BREAK.strip())[2])
-        found.append((bool(CUTTING_TYPES.intersection(tokens)), _number_of(match)))
+        found.append((bool(CUTTING_TYPES.intersection(tokens[:-1])), _number_of(match)))
     text = "".join(pieces) + folded[at:]
     if not found:
         return text, None
@@ -99,12 +108,11 @@ def _number_of(match: re.Match[str]) -> str:
 
 
 def _is_part_of_name(folded: str, match: re.Match[str]) -> bool:
-    """Whether a figure belongs to a name: "rue du 31-Décembre", "chemin du 1er-Août"."""
-    after = words(folded[match.end() : match.end() + 24])
-    if after and after[0] in MONTHS:
+    """Whether a figure belongs to a name: "rue du 31-Décembre", "place des 22-Cantons"."""
+    if DATE_IN_NAME.match(folded, match.end()):
         return True
-    before = words(folded[max(0, match.start() - 12) : match.start()])
-    return bool(before) and before[-1] in {"du", "des"} and bool(after)
+    before = folded[max(0, match.start() - 12) : match.start()].split()
+    return bool(before) and before[-1] in {"du", "des"} and WORD_AFTER.match(folded, match.end()) is not None
 
 
 def _phrases(folded: str) -> list[Phrase]:

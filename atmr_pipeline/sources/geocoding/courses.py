@@ -6,7 +6,7 @@ import pandas as pd
 from atmr_pipeline.domain.tables import ADDRESS_REVIEW, GEOCODED_COURSES, conform, empty
 from atmr_pipeline.domain.travel import TravelProvider
 from atmr_pipeline.domain.vocabulary import AddressPrecision
-from atmr_pipeline.sources.geocoding.gazetteer import Gazetteer
+from atmr_pipeline.sources.geocoding.gazetteer import Answer, Gazetteer, OnlineGeocoder
 
 ANSWER_COLUMNS = {
     "address_key": "str",
@@ -20,28 +20,63 @@ ANSWER_COLUMNS = {
 }
 PAIRS_PER_MATRIX = 100
 NOON = 12.0
+TRIP = ["pickup_lat", "pickup_lon", "dropoff_lat", "dropoff_lon", "hour"]
 
 
-def geocode_addresses(addresses: pd.DataFrame, gazetteer: Gazetteer) -> pd.DataFrame:
+def geocode_addresses(
+    addresses: pd.DataFrame, gazetteer: Gazetteer, online: OnlineGeocoder | None = None
+) -> pd.DataFrame:
     """Place each distinct address.
 
     Parameters
     ----------
     addresses : DataFrame
-        ``address_key``, ``address_text``.
+        ``address_key``, ``address_text``; ``question_key``, where it is given, is the key of that text: online answers
+        are kept by what was asked, and a corrected address has another text than its key says.
+    gazetteer : Gazetteer
+        Asked first; nothing leaves the machine.
+    online : OnlineGeocoder, optional
+        Asked for what the gazetteer leaves unresolved. Without it no address is sent anywhere.
 
     Returns
     -------
     DataFrame
         One row an address key: ``address_key, lat, lon, precision, source, score, reason, entry_key``; coordinates
-        NaN and a reason where unresolved. No address text.
+        NaN and a reason where unresolved: ``not_found``, ``ambiguous``, or one of the online geocoder's, such as
+        ``service_unavailable``. No address text.
+
+    Raises
+    ------
+    ValueError
+        If the online geocoder leaves out an address that it was asked for.
     """
     distinct = addresses.drop_duplicates("address_key")
-    records = []
-    for key, text in zip(distinct["address_key"], distinct["address_text"], strict=True):
-        answer = gazetteer.locate(str(text))
-        records.append({"address_key": key, **vars(answer), "precision": answer.precision.value})
+    texts = dict(zip(distinct["address_key"], distinct["address_text"].astype(str), strict=True))
+    answers = {key: gazetteer.locate(text) for key, text in texts.items()}
+    if online is not None:
+        unresolved = [key for key, answer in answers.items() if answer.reason is not None]
+        named = "question_key" if "question_key" in distinct else "address_key"
+        questions = dict(zip(distinct["address_key"], distinct[named], strict=True))
+        heard = _heard(online, {questions[key]: texts[key] for key in unresolved})
+        answers |= {key: _better(answers[key], heard[questions[key]]) for key in unresolved}
+    records = [
+        {"address_key": key, **vars(answer), "precision": answer.precision.value} for key, answer in answers.items()
+    ]
     return pd.DataFrame(records, columns=list(ANSWER_COLUMNS)).astype(ANSWER_COLUMNS)
+
+
+def _heard(online: OnlineGeocoder, questions: dict[str, str]) -> dict[str, Answer]:
+    heard = online.locate_many(list(questions.items())) if questions else {}
+    if missing := len(questions.keys() - heard.keys()):
+        raise ValueError(f"the online geocoder gave no answer for {missing} of {len(questions)} addresses")
+    return heard
+
+
+def _better(offline: Answer, online: Answer) -> Answer:
+    """The online answer; where it found nothing either, what is known of the doubt: ambiguous says more."""
+    if online.reason == "not_found" and offline.reason == "ambiguous":
+        return offline
+    return online
 
 
 def geocode_courses(
@@ -89,21 +124,19 @@ def _distances(legs: pd.DataFrame, resolved: pd.Series, travel: TravelProvider) 
 
     A leg without a time is measured at noon: a distance hardly depends on the hour, and no duration is kept.
     """
-    km = pd.Series(np.nan, index=legs.index)
-    source = pd.Series(None, index=legs.index, dtype="str")
-    known = legs[resolved].assign(hour=legs["scheduled_local"].dt.hour.astype("float64").fillna(NOON))
-    for _, group in known.groupby(["pickup_lat", "pickup_lon", "hour"]):
-        origin = group[["pickup_lat", "pickup_lon"]].iloc[:1].to_numpy(dtype=float)
-        hour = float(group["hour"].iloc[0])
-        ends = group.groupby(["dropoff_lat", "dropoff_lon"], sort=False)
-        points = np.array(list(ends.groups), dtype=float)
-        members = list(ends.groups.values())
-        for start in range(0, len(points), PAIRS_PER_MATRIX):
-            matrix = travel.matrix(origin, points[start : start + PAIRS_PER_MATRIX], hour)
-            for index, distance_km in enumerate(matrix.km[0]):
-                km.loc[members[start + index]] = distance_km
-                source.loc[members[start + index]] = matrix.source
-    return km, source.where(km.notna())
+    known = legs.assign(hour=legs["scheduled_local"].dt.hour.astype("float64").fillna(NOON)).loc[resolved, TRIP]
+    distinct = known.drop_duplicates().sort_values(TRIP, ignore_index=True)
+    values = distinct.to_numpy(dtype=float)
+    km = np.full(len(distinct), np.nan)
+    source = np.full(len(distinct), None, dtype=object)
+    for members in distinct.groupby(["pickup_lat", "pickup_lon"]).indices.values():
+        for start in range(0, len(members), PAIRS_PER_MATRIX):
+            trips = members[start : start + PAIRS_PER_MATRIX]
+            points = values[trips]
+            matrix = travel.matrix(points[:1, :2], points[:, 2:4], points[:, 4])
+            km[trips], source[trips] = matrix.km[0], matrix.source
+    answers = known.merge(distinct.assign(km=km, source=source), on=TRIP, how="left").set_axis(known.index)
+    return answers["km"].reindex(legs.index), answers["source"].where(answers["km"].notna()).reindex(legs.index)
 
 
 def _review(legs: pd.DataFrame, by_key: pd.DataFrame) -> pd.DataFrame:

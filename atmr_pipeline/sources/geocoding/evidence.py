@@ -10,75 +10,6 @@ NEAR_KM, FAR_KM = 2.5, 5.0
 NEXT_TOWN, NEXT_POSTCODE, WRONG_AREA = 0.05, 0.02, 0.25
 OTHER_HALF = 0.004
 """Only one of postal locality and commune has the town's name: enough to prefer the part where both do."""
-NEIGHBOUR_TOWNS = frozenset(
-    {
-        "nyon",
-        "gland",
-        "rolle",
-        "morges",
-        "lausanne",
-        "vevey",
-        "montreux",
-        "coppet",
-        "founex",
-        "mies",
-        "commugny",
-        "tannay",
-        "prangins",
-        "crans pres celigny",
-        "chavannes de bogis",
-        "divonne les bains",
-        "divonne",
-        "gex",
-        "ferney voltaire",
-        "ferney",
-        "saint genis pouilly",
-        "prevessin moens",
-        "ornex",
-        "cessy",
-        "thoiry",
-        "collonges",
-        "saint julien en genevois",
-        "archamps",
-        "bossey",
-        "collonges sous saleve",
-        "etrembieres",
-        "annemasse",
-        "ambilly",
-        "gaillard",
-        "ville la grand",
-        "veigy foncenex",
-        "douvaine",
-        "thonon les bains",
-        "thonon",
-        "evian les bains",
-        "evian",
-        "annecy",
-        "bonneville",
-        "cluses",
-        "la roche sur foron",
-        "reignier",
-        "viry",
-        "valleiry",
-        "vulbens",
-        "bellegarde",
-        "fribourg",
-        "berne",
-        "bern",
-        "zurich",
-        "bale",
-        "basel",
-        "sion",
-        "sierre",
-        "martigny",
-        "neuchatel",
-        "yverdon",
-        "yverdon les bains",
-        "lyon",
-        "chambery",
-    }
-)
-"""Towns around the canton whose streets share names with Geneva's: an address there is not looked up in Geneva."""
 
 
 @dataclass(frozen=True)
@@ -142,12 +73,20 @@ class Area:
         return _by_distance(entry, self.town_entries, NEXT_TOWN)
 
 
-def make_area(postcode: str | None, towns: tuple[str, ...], directory: Directory, unknown_town: bool = False) -> Area:
+def make_area(
+    postcode: str | None,
+    towns: tuple[str, ...],
+    directory: Directory,
+    unknown_town: bool = False,
+    *,
+    elsewhere: bool = False,
+) -> Area:
     """Gather what the directory knows of a postcode and town names."""
     by_postcode = directory.postcodes.get(postcode or "", [])
     by_town = [entry for town in towns for entry in directory.towns.get(town, [])]
     outside = bool(postcode and directory.postcodes and not by_postcode)
-    return Area(postcode, by_postcode, towns, by_town, is_foreign=outside and (unknown_town or not towns))
+    is_foreign = elsewhere or (outside and (unknown_town or not towns))
+    return Area(postcode, by_postcode, towns, by_town, is_foreign)
 
 
 @cache

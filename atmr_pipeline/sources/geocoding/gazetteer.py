@@ -3,20 +3,22 @@
 import csv
 import gzip
 import io
+import zlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from atmr_pipeline.domain.errors import SourceError
 from atmr_pipeline.domain.geo import in_service_area
 from atmr_pipeline.domain.vocabulary import AddressPrecision
-from atmr_pipeline.sources.geocoding.directory import Directory, Entry
+from atmr_pipeline.sources.geocoding.directory import COLUMNS, Directory, Entry
+from atmr_pipeline.sources.geocoding.gazetteer_file import GazetteerFile, is_gazetteer_file
 from atmr_pipeline.sources.geocoding.search import Finding, search
 
-COLUMNS = ("kind", "name", "street", "number", "postcode", "locality", "commune", "lat", "lon", "precision", "source")
+__all__ = ["COLUMNS", "Answer", "Gazetteer", "OnlineGeocoder"]
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Answer:
     score : float
         0 to 1; of the best candidate, also where it was refused.
     reason : str or None
-        ``not_found`` or ``ambiguous`` if unresolved.
+        Why it is unresolved: ``not_found``, ``ambiguous``, or the code of an online service.
     entry_key : str or None
         The directory entry that matched, as 16 hex digits: two answers at one point are the same place only if they
         have the same entry, and a point without an entry would be a default in disguise.
@@ -49,6 +51,17 @@ class Answer:
     entry_key: str | None
 
 
+class OnlineGeocoder(Protocol):
+    """A service that is asked for addresses which the directory does not place."""
+
+    def locate_many(self, pairs: Sequence[tuple[str, str]]) -> dict[str, Answer]:
+        """One answer for each (address key, address text), by key.
+
+        An answer without a point has a reason; ``service_unavailable`` where nobody could be heard.
+        """
+        ...
+
+
 class Gazetteer:
     """An address directory.
 
@@ -56,34 +69,50 @@ class Gazetteer:
     ----------
     entries : iterable of Entry
         Those outside the service area are left out and counted.
+    name : str
+        What it was read from, for :meth:`info`.
+    houses : GazetteerFile, optional
+        A file with further houses.
     """
 
-    def __init__(self, entries: Iterable[Entry]) -> None:
+    def __init__(self, entries: Iterable[Entry], *, name: str = "entries", houses: GazetteerFile | None = None) -> None:
         given = list(entries)
         inside = in_service_area([entry.lat for entry in given], [entry.lon for entry in given])
         kept = [entry for entry, is_inside in zip(given, inside, strict=True) if is_inside]
+        self._name = name
         self._left_out = len(given) - len(kept)
-        self._directory = Directory(kept)
+        self._file = houses
+        self._directory = Directory(kept, houses)
 
     @classmethod
     def load(cls, path: Path | None = None) -> "Gazetteer":
-        """Read a directory: a CSV file, gzipped or not, with the columns of :data:`COLUMNS`; else the built-in one.
+        """Read a directory.
+
+        Parameters
+        ----------
+        path : Path, optional
+            A file of :func:`.build.build_gazetteer`, or a CSV file, gzipped or not, with the columns of
+            :data:`COLUMNS`; recognised by what is in it. The built-in directory by default.
 
         Raises
         ------
         SourceError
-            If the file cannot be read, lacks a column or has no usable row.
+            If the file cannot be read, is cut short, of a newer format or a database of something else, lacks a
+            column or has no usable row.
         """
         name = path.name if path else "built-in"
         try:
+            if path and is_gazetteer_file(path):
+                file = GazetteerFile(path)
+                return cls(file.entries(), name=name, houses=file)
             entries = list(_entries(_text(path), name))
-        except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
+        except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
             raise SourceError(
-                f"gazetteer {name}: cannot be read ({type(error).__name__}); give a UTF-8 CSV file"
+                f"gazetteer {name}: cannot be read ({type(error).__name__}); give a UTF-8 CSV file or a built gazetteer"
             ) from None
         if not entries:
             raise SourceError(f"gazetteer {name}: it has no row; give a directory of addresses")
-        gazetteer = cls(entries)
+        gazetteer = cls(entries, name=name)
         if not gazetteer._directory.entries:
             raise SourceError(
                 f"gazetteer {name}: no row lies in the service area; check the columns lat and lon (WGS84)"
@@ -92,18 +121,33 @@ class Gazetteer:
 
     @property
     def entries(self) -> list[Entry]:
-        """The directory's rows within the service area."""
+        """The directory's rows within the service area; houses of a built file stay in the file."""
         return self._directory.entries
 
     def info(self) -> dict[str, Any]:
-        """Counts: ``entries``, ``kinds``, ``streets`` (names), ``sources``, ``outside_service_area`` (left out)."""
+        """Counts and provenance.
+
+        Returns
+        -------
+        dict
+            ``file``; ``entries`` (houses included), ``kinds``, ``streets`` (names), ``sources``,
+            ``outside_service_area`` (left out when loaded); ``format_version``, ``built_at`` and ``inputs`` of a
+            built file (see :class:`.build.InputReport`), else None, None and an empty list.
+        """
         directory = self._directory
+        house_sources = self._file.house_sources() if self._file else {}
+        houses = sum(house_sources.values())
+        kinds = Counter(directory.kinds()) + Counter({"house": houses})
+        sources = Counter(entry.source for entry in directory.entries) + Counter(house_sources)
+        built = self._file.provenance() if self._file else {"format_version": None, "built_at": None, "inputs": []}
         return {
-            "entries": len(directory.entries),
-            "kinds": directory.kinds(),
+            "file": self._name,
+            "entries": len(directory.entries) + houses,
+            "kinds": dict(sorted(kinds.items())),
             "streets": len(directory.streets),
-            "sources": dict(Counter(entry.source for entry in directory.entries).most_common()),
+            "sources": dict(sources.most_common()),
             "outside_service_area": self._left_out,
+            **built,
         }
 
     def locate(self, text: str) -> Answer:

@@ -3,9 +3,6 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from rapidfuzz import process
-from rapidfuzz.fuzz import ratio
-
 from atmr_pipeline.domain.vocabulary import AddressPrecision
 from atmr_pipeline.sources.geocoding.addresses import Phrase
 from atmr_pipeline.sources.geocoding.directory import Directory, Entry, spread_km
@@ -30,11 +27,12 @@ class Finding:
     reason: str | None = None
 
 
-def best_place(phrases: Sequence[Phrase], area: Area, directory: Directory) -> Finding:
+def best_place(phrases: Sequence[Phrase], area: Area, directory: Directory, *, to_the_letter: bool = False) -> Finding:
+    """The best named place over all runs of phrases; with ``to_the_letter`` no misspelt one."""
     best = Finding()
     for joined in _runs(phrases):
         for tokens, within in readings(joined, area, directory):
-            found, score = _places_named(tokens, directory)
+            found, score = _places_named(tokens, directory, to_the_letter=to_the_letter)
             if not found:
                 continue
             kept = [entry for entry in found if within.penalty(entry) == min(map(within.penalty, found))]
@@ -59,14 +57,15 @@ def _runs(phrases: Sequence[Phrase]) -> list[tuple[str, ...]]:
     return found
 
 
-def _places_named(tokens: Sequence[str], directory: Directory) -> tuple[list[Entry], float]:
+def _places_named(tokens: Sequence[str], directory: Directory, *, to_the_letter: bool) -> tuple[list[Entry], float]:
     name = " ".join(core(list(tokens)))
     if name in directory.places:
         return directory.places[name], 1.0
-    if len(name) < 8 or tokens[0] in CUTTING_TYPES:
+    if to_the_letter or len(name) < 8 or tokens[0] in CUTTING_TYPES:
         return [], 0.0
-    found = process.extractOne(name, directory.place_names, scorer=ratio, score_cutoff=PLACE_CUTOFF)
-    return (directory.places[found[0]], found[1] / 100.0) if found else ([], 0.0)
+    for known, likeness in directory.place_names.near(name, cutoff=PLACE_CUTOFF, limit=1):
+        return directory.places[known], likeness / 100.0
+    return [], 0.0
 
 
 def readings(tokens: tuple[str, ...], area: Area, directory: Directory) -> Iterable[tuple[tuple[str, ...], Area]]:

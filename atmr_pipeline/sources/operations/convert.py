@@ -64,13 +64,13 @@ def numbers(values: pd.Series, column: str, dtype: Literal["Int64", "boolean", "
 
 def _parse(values: pd.Series, column: str, *, utc: bool) -> pd.Series:
     try:
+        # Without the cache: looking the values up in it costs more than parsing them.
         if isinstance(_first(values), str):
-            return pd.to_datetime(values, format="ISO8601", utc=utc)
-        return pd.to_datetime(values, utc=utc)
+            return pd.to_datetime(values, format="ISO8601", utc=utc, cache=False)
+        return pd.to_datetime(values, utc=utc, cache=False)
     except (TypeError, ValueError, OverflowError):
         raise SchemaDriftError(f"{column} holds values that are not timestamps") from None
 
 
 def _first(values: pd.Series) -> object:
-    known = values.first_valid_index()
-    return None if known is None else values.loc[known]
+    return next((value for value in values.array if value is not None), None)

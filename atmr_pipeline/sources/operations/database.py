@@ -1,28 +1,33 @@
 """The gateway to the operations database: one code path for SQLite and PostgreSQL, read-only."""
 
-from collections import Counter
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
-from importlib.resources import files
+from functools import partial
 from typing import Any
 
 import pandas as pd
 import pandera.pandas as pa
-from sqlalchemy import Date, DateTime, bindparam, inspect, text
 from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from atmr_pipeline.domain.errors import SchemaDriftError, SourceError
-from atmr_pipeline.domain.tables import ASSIGNMENTS, BOOKINGS, DISPATCH_RUNS, DRIVER_SHIFTS, DRIVERS, conform, empty
+from atmr_pipeline.domain.tables import COMPANIES, DRIVER_ABSENCES, DRIVER_SHIFTS, DRIVERS, empty
+from atmr_pipeline.domain.wallclock import ALL_DAYS
+from atmr_pipeline.sources.operations import fleet
 from atmr_pipeline.sources.operations.convert import instants
-from atmr_pipeline.sources.operations.engine import assert_read_only, fault, read_only_engine
-from atmr_pipeline.sources.operations.expected import KNOWN_VALUES, NEEDED_COLUMNS
-from atmr_pipeline.sources.operations.reshape import Reshaper, driver_shifts
+from atmr_pipeline.sources.operations.days import DayExtract, merged_days
+from atmr_pipeline.sources.operations.digests import from_counts
+from atmr_pipeline.sources.operations.drift import SchemaProblem, find_problems
+from atmr_pipeline.sources.operations.engine import assert_read_only, begin_snapshot, read_only_engine
+from atmr_pipeline.sources.operations.faults import PassingSourceError, fault, may_pass
+from atmr_pipeline.sources.operations.queries import as_day, chunks, day_range, statement
+from atmr_pipeline.sources.operations.reshape import Reshaper
+from atmr_pipeline.sources.operations.resume import Retry, RetryPolicy, resumed_days
 
-_TYPES: dict[str, Any] = {"first_day": Date(), "after_day": Date(), "since": DateTime(timezone=True)}
+_SET_ASIDE = ("bookings", "assignments", "dispatch_runs")
 
 
 @dataclass(frozen=True)
@@ -34,11 +39,11 @@ class Extract:
     frame : DataFrame
         Matches its schema in :mod:`atmr_pipeline.domain.tables`.
     set_aside : dict of str to int
-        Source rows left out, by reason code. Rows that belong to no day are counted over the whole source table.
+        Source rows left out, by reason code.
     """
 
     frame: pd.DataFrame
-    set_aside: dict[str, int] = field(default_factory=dict)
+    set_aside: dict[str, int]
 
 
 class OperationsDatabase:
@@ -51,9 +56,13 @@ class OperationsDatabase:
     hash_key : bytes
         Secret of the patients' keyed hash; names are hashed chunk by chunk and never leave the gateway.
     chunk_rows : int
-        Rows fetched at a time through a server-side cursor.
+        Rows fetched at a time through each server-side cursor.
     connect_timeout_s : float
         How long to wait for a connection (at least 2 s on PostgreSQL), or for a lock on SQLite.
+    retry_attempts, retry_wait_s, retry_max_wait_s
+        How :meth:`extract_days` meets a lost connection: attempts in a row without a day read, first and longest pause.
+    sleep : callable
+        How to pause, seconds.
 
     Raises
     ------
@@ -62,80 +71,149 @@ class OperationsDatabase:
         cannot be reached or read, in one line that names the database without its password.
     """
 
-    def __init__(self, url: str, *, hash_key: bytes, chunk_rows: int = 20_000, connect_timeout_s: float = 10) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        hash_key: bytes,
+        chunk_rows: int = 20_000,
+        connect_timeout_s: float = 10,
+        retry_attempts: int = 6,
+        retry_wait_s: float = 1.0,
+        retry_max_wait_s: float = 30.0,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         if not hash_key:
             raise ValueError("the hashing key is empty")
         if chunk_rows < 1:
             raise ValueError(f"chunk_rows must be at least 1, got {chunk_rows}")
+        self._retries = RetryPolicy(retry_attempts, retry_wait_s, retry_max_wait_s, sleep)
         self._engine, self.name = read_only_engine(url, connect_timeout_s=connect_timeout_s)
         self._password = make_url(url).password
         self._chunk_rows = chunk_rows
-        self._reshaper = Reshaper(hash_key=hash_key, naive_is_utc=self._engine.dialect.name == "sqlite")
+        self._naive_is_utc = self._engine.dialect.name == "sqlite"
+        self._reshaper = Reshaper(hash_key=hash_key, naive_is_utc=self._naive_is_utc)
 
     def __repr__(self) -> str:
         return f"OperationsDatabase({self.name})"
 
     @contextmanager
-    def connection(self) -> Iterator[Connection]:
-        """A connection that the server itself has confirmed to be read-only."""
+    def connection(self, *, snapshot: bool = False) -> Iterator[Connection]:
+        """A connection that the server itself has confirmed to be read-only.
+
+        Parameters
+        ----------
+        snapshot : bool
+            Whether every query through it sees the database at one moment.
+        """
         try:
             with self._engine.connect() as connection:
+                if snapshot:
+                    begin_snapshot(connection)
                 assert_read_only(connection, self.name)
                 yield connection
         except SQLAlchemyError as error:
+            passing = snapshot and may_pass(error, self._engine)
             # "from None": the original may quote a row's value.
-            reason = fault(error, self._password)
-            raise SourceError(f"cannot read the operations database {self.name}: {reason}") from None
+            raise (PassingSourceError if passing else SourceError)(
+                f"cannot read the operations database {self.name}: {fault(error, self._password)}"
+            ) from None
+
+    def inspect_schema(self) -> list[SchemaProblem]:
+        """Everything in which the source differs from what the pipeline relies on; empty if nothing does.
+
+        Tables, columns and (PostgreSQL) types from the catalogue; closed sets of values and required values in one
+        pass over each table.
+        """
+        with self.connection() as connection:
+            return find_problems(connection)
 
     def check_schema(self) -> None:
-        """Check tables, columns, closed sets of values and required values, before anything is written.
+        """Refuse to go on with a source that has changed.
 
         Raises
         ------
         SchemaDriftError
-            Listing every ``table.column`` that is missing, holds unknown values or unexpected NULLs, with counts.
+            Listing every problem of :meth:`inspect_schema`.
+        """
+        problems = self.inspect_schema()
+        if problems:
+            raise SchemaDriftError(f"the operations database {self.name} has changed: {'; '.join(map(str, problems))}")
+
+    def extract_days(
+        self, first_day: date, last_day: date, *, on_retry: Callable[[Retry], None] | None = None
+    ) -> Iterator[DayExtract]:
+        """Bookings, assignments and plans of every local day of the inclusive range, in order, empty days too.
+
+        All come from one snapshot, through one server-side cursor a table: memory holds the largest day and one chunk
+        of each table, however long the range. A day is handed out when it is complete.
+
+        A lost connection is retried with exponential backoff and jitter, and reading goes on at the first day that was
+        not handed out, in a fresh snapshot: a day is never half, but days before and after the loss may have been read
+        at two moments. Whoever compares days should then look again at :meth:`day_digests`.
+
+        Parameters
+        ----------
+        first_day, last_day : date
+            Service days; an assignment's is its booking's.
+        on_retry : callable, optional
+            Told of each lost connection before the pause; None logs it.
+
+        Raises
+        ------
+        SourceError
+            At once for what does not pass by itself (permission, authentication, schema); otherwise after the last
+            attempt.
+        SchemaDriftError
+            The source holds values that it must not; :meth:`check_schema` finds them beforehand.
+        """
+        day_range(first_day, last_day)
+        return resumed_days(
+            lambda day: self._days_in_one_snapshot(day, last_day), first_day, last_day, self._retries, on_retry
+        )
+
+    def set_aside(self) -> dict[str, dict[str, int]]:
+        """Rows of the whole source that belong to no day, by table and reason.
+
+        ``scheduled_time_missing`` and ``scheduled_time_out_of_range`` (of the booking), ``booking_missing``,
+        ``day_out_of_range``; only what occurs.
+        """
+        parameters = day_range(*ALL_DAYS)
+        with self.connection() as connection:
+            return {table: self._counts(connection, f"{table}_set_aside", parameters) for table in _SET_ASIDE}
+
+    def day_digests(self) -> pd.DataFrame:
+        """What each local day holds, over the whole source; see :func:`changed_by_digest`.
+
+        Returns
+        -------
+        DataFrame
+            ``service_day`` (datetime64[us]), then as int64 for each of ``booking``, ``assignment`` and ``dispatch_run``
+            the rows (``bookings``), ``booking_id_sum`` and ``booking_changed_us``, the latest change in microseconds
+            since 1970 (0 if none is known). A sum is over ``r * r % 2147483629`` where ``r`` is ``id % 2147483647``.
+            Days with no row are absent.
         """
         with self.connection() as connection:
-            inspector = inspect(connection)
-            tables = set(inspector.get_table_names()) | set(inspector.get_view_names())
-            missing = [f"table {table}" for table in NEEDED_COLUMNS if table not in tables]
-            for table, needed in NEEDED_COLUMNS.items():
-                if table in tables:
-                    present = {column["name"] for column in inspector.get_columns(table)}
-                    missing += [f"{table}.{name}" for name in needed if name not in present]
-            if missing:
-                raise SchemaDriftError(f"the operations database {self.name} lacks {', '.join(missing)}")
-            problems = _value_problems(connection)
-        if problems:
-            raise SchemaDriftError(f"the operations database {self.name} has {'; '.join(problems)}")
+            counted = connection.execute(statement("day_digests", day_range(*ALL_DAYS)))
+            return from_counts(counted, naive_is_utc=self._naive_is_utc)
 
-    def read_bookings(self, first_day: date, last_day: date) -> Extract:
-        """Bookings scheduled in the local days ``first_day`` to ``last_day``, both included.
+    def read_companies(self) -> Extract:
+        """The companies (COMPANIES) with their depots."""
+        return self._whole("companies", COMPANIES, fleet.companies)
+
+    def read_drivers(self) -> Extract:
+        """The fleet (DRIVERS); of a driver's name only the initials leave the database."""
+        return self._whole("drivers", DRIVERS, partial(fleet.drivers, naive_is_utc=self._naive_is_utc))
+
+    def read_driver_absences(self) -> Extract:
+        """When drivers are away (DRIVER_ABSENCES); why is not read.
 
         Returns
         -------
         Extract
-            BOOKINGS; ``scheduled_time_missing`` counts bookings that have no scheduled time and so no day.
+            Absences without driver, usable start or usable end, and repeated ones, are set aside by reason.
         """
-        frame = self._read("bookings", BOOKINGS, self._reshaper.bookings, **_days(first_day, last_day))
-        return Extract(frame, self._counts("bookings_set_aside"))
-
-    def read_assignments(self, first_day: date, last_day: date) -> Extract:
-        """Assignments of the bookings scheduled in the local days ``first_day`` to ``last_day``, both included.
-
-        Returns
-        -------
-        Extract
-            ASSIGNMENTS; ``booking_missing`` and ``scheduled_time_missing`` count assignments that have no day.
-        """
-        frame = self._read("assignments", ASSIGNMENTS, self._reshaper.assignments, **_days(first_day, last_day))
-        return Extract(frame, self._counts("assignments_set_aside"))
-
-    def read_dispatch_runs(self, first_day: date, last_day: date) -> Extract:
-        """Plans (DISPATCH_RUNS) of the local days ``first_day`` to ``last_day``, both included."""
-        return Extract(
-            self._read("dispatch_runs", DISPATCH_RUNS, self._reshaper.dispatch_runs, **_days(first_day, last_day))
-        )
+        return self._whole("driver_absences", DRIVER_ABSENCES, fleet.driver_absences)
 
     def read_driver_shifts(self, first_day: date, last_day: date) -> Extract:
         """Shifts (DRIVER_SHIFTS) that start in the local days ``first_day`` to ``last_day``, both included.
@@ -143,30 +221,24 @@ class OperationsDatabase:
         Returns
         -------
         Extract
-            DRIVER_SHIFTS; shifts without a usable start, end or time zone are set aside by reason.
+            DRIVER_SHIFTS; shifts without a usable start, end or time zone are set aside by reason. Those that belong to
+            no day are counted over the whole source table.
         """
-        set_aside: Counter[str] = Counter(self._counts("driver_shifts_set_aside"))
-
-        def reshape(rows: pd.DataFrame) -> pd.DataFrame:
-            frame, reasons = driver_shifts(rows)
-            set_aside.update(reasons)
-            return frame
-
-        frame = self._read("driver_shifts", DRIVER_SHIFTS, reshape, **_days(first_day, last_day))
-        return Extract(frame, _nonzero(set_aside))
-
-    def read_drivers(self) -> Extract:
-        """The fleet (DRIVERS); of a driver's name only the initials leave the database."""
-        return Extract(self._read("drivers", DRIVERS, self._reshaper.drivers))
+        read = self._whole("driver_shifts", DRIVER_SHIFTS, fleet.driver_shifts, **day_range(first_day, last_day))
+        with self.connection() as connection:
+            without_day = self._counts(connection, "driver_shifts_set_aside", day_range(*ALL_DAYS))
+        return Extract(read.frame, {**without_day, **read.set_aside})
 
     def span(self) -> tuple[date, date] | None:
         """First and last local day with a scheduled booking; None if there is none."""
         with self.connection() as connection:
-            first, last = connection.execute(text(_sql("span"))).one()
-        return None if first is None else (_as_day(first), _as_day(last))
+            first, last = (as_day(value) for value in connection.execute(statement("span", day_range(*ALL_DAYS))).one())
+        return None if first is None or last is None else (first, last)
 
     def changed_days(self, since: datetime | None, *, late_window: timedelta) -> list[date]:
         """Local days touched by bookings, assignments or plans that changed after ``since - late_window``, in order.
+
+        A day that a booking has left is not among them: :meth:`day_digests` tells it.
 
         Parameters
         ----------
@@ -179,79 +251,37 @@ class OperationsDatabase:
             raise ValueError("since needs a time zone")
         after = datetime.min.replace(tzinfo=UTC) if since is None else since.astimezone(UTC) - late_window
         with self.connection() as connection:
-            rows = connection.execute(_statement("changed_days", {"since": after}), {"since": after})
-            return sorted(_as_day(day) for (day,) in rows)
+            days = [as_day(day) for (day,) in connection.execute(statement("changed_days", {"since": after}))]
+        return sorted(day for day in days if day is not None)
 
     def high_watermark(self) -> datetime | None:
         """The latest change in bookings, assignments and plans, UTC; None if all are empty."""
         with self.connection() as connection:
-            values = [row[0] for row in connection.execute(text(_sql("high_watermark"))) if row[0] is not None]
-        parsed = instants(
-            pd.Series(values, dtype=object), "updated_at", naive_is_utc=self._engine.dialect.name == "sqlite"
-        )
+            values = [value for (value,) in connection.execute(statement("high_watermark", {})) if value is not None]
+        parsed = instants(pd.Series(values, dtype=object), "updated_at", naive_is_utc=self._naive_is_utc)
         return parsed.max().to_pydatetime() if len(parsed) else None
 
-    def _read(
+    def _days_in_one_snapshot(self, first_day: date, last_day: date) -> Iterator[DayExtract]:
+        parameters = day_range(first_day, last_day)
+        with self.connection(snapshot=True) as connection:
+            reshaped = {
+                name: map(getattr(self._reshaper, name), chunks(connection, name, parameters, self._chunk_rows))
+                for name in ("bookings", "assignments", "dispatch_runs")
+            }
+            yield from merged_days(first_day, last_day, **reshaped)
+
+    def _whole(
         self,
         query: str,
         schema: pa.DataFrameSchema,
-        reshape: Callable[[pd.DataFrame], pd.DataFrame],
-        **parameters: date,
-    ) -> pd.DataFrame:
-        frames = [reshape(rows) for rows in self._chunks(query, parameters)]
-        key = next(iter(schema.columns))
-        frame = pd.concat(frames, ignore_index=True).sort_values(key) if frames else empty(schema)
-        return conform(frame, schema)
-
-    def _chunks(self, query: str, parameters: dict[str, Any]) -> Iterator[pd.DataFrame]:
+        reshape: Callable[[pd.DataFrame], tuple[pd.DataFrame, dict[str, int]]],
+        **parameters: Any,
+    ) -> Extract:
         with self.connection() as connection:
-            streamed = connection.execution_options(yield_per=self._chunk_rows)
-            result = streamed.execute(_statement(query, parameters), parameters)
-            names = list(result.keys())
-            for rows in result.partitions(self._chunk_rows):
-                # Columns stay objects here: letting pandas infer turns integers with a NULL into floats.
-                columns = zip(*rows, strict=True)
-                yield pd.DataFrame(
-                    {name: pd.Series(values, dtype=object) for name, values in zip(names, columns, strict=True)}
-                )
+            read = list(chunks(connection, query, parameters, self._chunk_rows))
+        return Extract(*reshape(pd.concat(read, ignore_index=True))) if read else Extract(empty(schema), {})
 
-    def _counts(self, query: str) -> dict[str, int]:
-        with self.connection() as connection:
-            return _nonzero(dict(connection.execute(text(_sql(query))).mappings().one()))
-
-
-def _value_problems(connection: Connection) -> list[str]:
-    unknown: Counter[str] = Counter()
-    for column, value, count in connection.execute(text(_sql("enum_values"))):
-        if value not in set(KNOWN_VALUES[column]):
-            unknown[column] += int(count)
-    nulls = connection.execute(text(_sql("required_nulls"))).mappings().one()
-    return [f"unknown values in {column} ({count} rows)" for column, count in sorted(unknown.items())] + [
-        f"NULL in {column.replace('__', '.')} ({count} rows)" for column, count in nulls.items() if count
-    ]
-
-
-def _nonzero(counts: dict[Any, Any] | Counter[str]) -> dict[str, int]:
-    return {str(reason): int(count) for reason, count in counts.items() if count}
-
-
-def _days(first_day: date, last_day: date) -> dict[str, date]:
-    if last_day < first_day:
-        raise ValueError(f"last_day {last_day} is before first_day {first_day}")
-    return {"first_day": first_day, "after_day": last_day + timedelta(days=1)}
-
-
-def _as_day(value: object) -> date:
-    if isinstance(value, datetime):
-        return value.date()
-    return date.fromisoformat(str(value)[:10])
-
-
-@cache
-def _sql(name: str) -> str:
-    return files("atmr_pipeline.sources.operations").joinpath("sql", f"{name}.sql").read_text(encoding="utf-8")
-
-
-def _statement(name: str, parameters: dict[str, Any]) -> Any:
-    # Days are bound as dates: SQLite compares text, and "2025-01-01" sorts before every time of that day.
-    return text(_sql(name)).bindparams(*(bindparam(key, type_=_TYPES[key]) for key in parameters))
+    @staticmethod
+    def _counts(connection: Connection, query: str, parameters: dict[str, Any]) -> dict[str, int]:
+        counts = connection.execute(statement(query, parameters)).mappings().one()
+        return {str(reason): int(count) for reason, count in counts.items() if count}

@@ -1,6 +1,5 @@
 """An SQLAlchemy engine that can read one database and write none."""
 
-import re
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -8,25 +7,13 @@ from urllib.parse import quote
 
 from sqlalchemy import Engine, Row, create_engine, event
 from sqlalchemy.engine import URL, Connection, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from atmr_pipeline.domain.errors import SourceError
 
-_SQLITE_FAULTS = {
-    "SQLITE_BUSY": "it is locked by another process; try again when that has finished",
-    "SQLITE_LOCKED": "it is locked by another process; try again when that has finished",
-    "SQLITE_CANTOPEN": "the file cannot be opened; check the path and its permissions",
-    "SQLITE_NOTADB": "the file is not a SQLite database",
-    "SQLITE_CORRUPT": "the file is damaged",
-}
-_POSTGRESQL_FAULTS = {
-    "42501": "permission denied; grant SELECT to the reading role",
-    "42P01": "a table is missing",
-    "42703": "a column is missing",
-    "25006": "a write was refused: the session is read-only",
-    "57014": "the statement was cancelled or timed out",
-}
+_ALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 60_000}
+"""A network that fell silent is noticed after about a minute, not after the two hours of a system's default."""
 
 
 def read_only_engine(url: str, *, connect_timeout_s: float) -> tuple[Engine, str]:
@@ -80,13 +67,14 @@ def _sqlite_engine(url: URL, name: str, timeout_s: float) -> Engine:
 
 
 def _postgresql_engine(url: URL, timeout_s: float) -> Engine:
+    options = {"connect_timeout": max(2, round(timeout_s)), "application_name": "atmr_pipeline", **_ALIVE}
     # NullPool: a run may fork or spawn workers, and a connection must never be shared between them.
     try:
         engine = create_engine(
             url.set(drivername="postgresql+psycopg"),
             poolclass=NullPool,
             hide_parameters=True,
-            connect_args={"connect_timeout": max(2, round(timeout_s)), "application_name": "atmr_pipeline"},
+            connect_args={name: value for name, value in options.items() if name not in url.query},
         )
     except (SQLAlchemyError, ImportError):
         raise SourceError(f"no PostgreSQL driver for {database_name(url)}; install psycopg[binary]") from None
@@ -101,6 +89,18 @@ def _postgresql_engine(url: URL, timeout_s: float) -> Engine:
     return engine
 
 
+def begin_snapshot(connection: Connection) -> None:
+    """Begin a transaction in which every query sees the database at one moment, the moment of the first one.
+
+    REPEATABLE READ READ ONLY on PostgreSQL, a deferred read transaction on SQLite. It lasts as long as the connection:
+    on PostgreSQL it keeps old row versions from being cleaned up, on SQLite without WAL it keeps writers waiting.
+    """
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("BEGIN DEFERRED")
+    else:
+        connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+
 def assert_read_only(connection: Connection, name: str) -> None:
     """Refuse to go on unless the server itself says that this session cannot write.
 
@@ -113,24 +113,3 @@ def assert_read_only(connection: Connection, name: str) -> None:
     row: Row[Any] | None = connection.exec_driver_sql(query).first()
     if row is None or str(row[0]) not in ("1", "on"):
         raise SourceError(f"the session on {name} is not read-only; nothing was read")
-
-
-def fault(error: SQLAlchemyError, url_password: str | None) -> str:
-    """Say why the database failed, with nothing that could be a row's value.
-
-    A driver's message may quote data (``invalid input syntax ... "value"``), so only its code is used. The message
-    of a connection that never opened holds host, role and database name alone, and is shown without the password.
-    """
-    original = error.orig if isinstance(error, DBAPIError) else None
-    if isinstance(original, sqlite3.Error):
-        code = str(getattr(original, "sqlite_errorname", "")) or "SQLITE_ERROR"
-        primary = re.sub(r"^(SQLITE_[A-Z]+).*", r"\1", code)
-        return _SQLITE_FAULTS.get(primary, f"{type(original).__name__} {code}; check that its schema is current")
-    sqlstate = getattr(original, "sqlstate", None)
-    if sqlstate:
-        return _POSTGRESQL_FAULTS.get(str(sqlstate), f"{type(original).__name__}, SQLSTATE {sqlstate}")
-    if original is not None and str(original).startswith("connection failed"):
-        lines = str(original).splitlines() or [""]
-        text = lines[0]
-        return text.replace(url_password, "***") if url_password else text
-    return f"{type(original or error).__name__}; check that it is reachable"

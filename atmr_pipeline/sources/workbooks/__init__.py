@@ -2,6 +2,7 @@
 
 from atmr_pipeline.sources.workbooks.cells import Sheet, read_cells
 from atmr_pipeline.sources.workbooks.check import check_workbook
+from atmr_pipeline.sources.workbooks.driver_file import DriverFile, read_driver_file, update_driver_file
 from atmr_pipeline.sources.workbooks.limits import WorkbookLimits
 from atmr_pipeline.sources.workbooks.parse import parse_inbox, parse_workbook
 from atmr_pipeline.sources.workbooks.reasons import REASONS, WorkbookError
@@ -10,6 +11,7 @@ from atmr_pipeline.sources.workbooks.review import write_review_workbook
 
 __all__ = [
     "REASONS",
+    "DriverFile",
     "ParsedInbox",
     "ParsedWorkbook",
     "RowCounts",
@@ -20,5 +22,7 @@ __all__ = [
     "parse_inbox",
     "parse_workbook",
     "read_cells",
+    "read_driver_file",
+    "update_driver_file",
     "write_review_workbook",
 ]

@@ -1,48 +1,64 @@
 """Every non-empty row of every sheet, with its row number as Excel shows it."""
 
-import csv
-import io
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
-from typing import NamedTuple
 
-from python_calamine import CalamineError, CalamineWorkbook, PasswordError, SheetTypeEnum
+from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, PasswordError, SheetTypeEnum
 
-from atmr_pipeline.sources.workbooks.containers import OLE_SIGNATURE, ZIP_SIGNATURE, check_container
-from atmr_pipeline.sources.workbooks.limits import WorkbookLimits
+from atmr_pipeline.sources.workbooks.containers import Container, check_container
+from atmr_pipeline.sources.workbooks.csv_file import read_csv
+from atmr_pipeline.sources.workbooks.limits import MAX_CELL_CHARACTERS, WorkbookLimits
+from atmr_pipeline.sources.workbooks.marks import ERROR_TEXT, Merge, SheetMarks, spread
 from atmr_pipeline.sources.workbooks.reasons import WorkbookError
 
 Cell = str | int | float | bool | date | datetime | time | timedelta | None
 Row = tuple[int, tuple[Cell, ...]]
-CSV_DELIMITERS = ";,\t|"
-CSV_SAMPLE_ROWS = 50
-CSV_CELL_CHARACTERS = 1_000_000
+INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff\u00ad"
+"""Characters of no width that text copied from elsewhere brings along; ``str.strip`` leaves them."""
+ERROR = re.compile(r"#[A-Z\u00c0-\u00dc0-9/_]+[!?]?", re.IGNORECASE)
 
 
-class Sheet(NamedTuple):
-    """A sheet's non-empty rows: ``(row number from 1, cells)``; hidden rows and sheets included."""
+@dataclass(frozen=True)
+class Sheet:
+    """A sheet's non-empty rows: ``(row number from 1, cells)``; hidden rows, columns and sheets included.
+
+    Parameters
+    ----------
+    name : str
+    rows : list of Row
+        In the order of the sheet.
+    merges : list of Merge
+        Merged blocks. In ``rows`` their value stands in the first cell only.
+    """
 
     name: str
     rows: list[Row]
+    merges: list[Merge] = field(default_factory=list)
+
+    def shown_from_above(self) -> dict[int, dict[int, int]]:
+        """``{row: {column: row of the value}}`` for cells that show a merged cell's value; counted from 1."""
+        return spread(self.merges, self.rows) if self.merges else {}
 
 
 def read_cells(path: Path, limits: WorkbookLimits) -> list[Sheet]:
     """Read a workbook (.xlsx, .xlsm, .xls, .xlsb, .ods, .csv).
 
-    Formulas give the value that was saved with them; links to other files are never followed. A merged cell has
-    its value in the top-left cell only.
+    Formulas give the value that was saved with them, or :data:`ERROR_TEXT` where they failed (an .xls does not tell
+    an error from an empty cell); links to other files are never followed.
 
     Raises
     ------
     WorkbookError
         One line that says why the file cannot be read.
     """
-    check_container(path, limits)
+    container = check_container(path, limits)
     if path.suffix.lower() == ".csv":
-        return [Sheet(path.stem, _read_csv(path, limits))]
+        return [Sheet(path.stem, _kept(path.name, read_csv(path, limits), limits))]
     try:
-        return _read_workbook(path, limits)
+        return _read_workbook(path, container, limits)
     except PasswordError:
         raise WorkbookError(path.name, "password_protected") from None
     except (CalamineError, OSError, ValueError, OverflowError) as error:
@@ -56,73 +72,83 @@ def read_cells(path: Path, limits: WorkbookLimits) -> list[Sheet]:
 
 
 def is_empty(value: Cell) -> bool:
-    """Whether a cell shows nothing: no value, or blanks only (no-break spaces included)."""
-    return value is None or (isinstance(value, str) and not value.strip())
+    """Whether a cell shows nothing: no value, or blanks only (no-break and zero-width ones included)."""
+    if value is None:
+        return True
+    if not isinstance(value, str):
+        return False
+    text = value.strip()
+    return not text or not text.strip(INVISIBLE)
 
 
-def _read_workbook(path: Path, limits: WorkbookLimits) -> list[Sheet]:
-    with CalamineWorkbook.from_path(path) as workbook:
+def is_error(value: Cell) -> bool:
+    """Whether a cell holds a spreadsheet's error, such as ``#N/A`` or ``#REF!``."""
+    return isinstance(value, str) and value.startswith("#") and ERROR.fullmatch(value.strip()) is not None
+
+
+def _read_workbook(path: Path, container: Container, limits: WorkbookLimits) -> list[Sheet]:
+    source = container.source
+    opened = CalamineWorkbook.from_path(source) if isinstance(source, Path) else CalamineWorkbook.from_filelike(source)
+    with opened as workbook:
         names = [sheet.name for sheet in workbook.sheets_metadata if sheet.typ == SheetTypeEnum.WorkSheet]
         if len(names) > limits.max_sheets:
             raise WorkbookError(path.name, "too_large", f"more than {limits.max_sheets} sheets")
-        sheets = []
-        for name in names:
-            sheet = workbook.get_sheet_by_name(name)
-            # iter_rows counts from row 1 of the sheet; a sheet without any value has no start.
-            rows = [] if sheet.start is None else _kept(sheet.iter_rows())
-            if len(rows) > limits.max_rows:
-                raise WorkbookError(path.name, "too_large", f"more than {limits.max_rows:,} rows in a sheet")
-            sheets.append(Sheet(name, rows))
-        return sheets
+        return [_read_sheet(path.name, workbook, name, container, limits) for name in names]
 
 
-def _kept(rows: Iterable[Sequence[Cell]]) -> list[Row]:
-    numbered = ((number, tuple(cells)) for number, cells in enumerate(rows, start=1))
-    return [(number, cells) for number, cells in numbered if not all(is_empty(cell) for cell in cells)]
+def _read_sheet(
+    file_name: str, workbook: CalamineWorkbook, name: str, container: Container, limits: WorkbookLimits
+) -> Sheet:
+    sheet = workbook.get_sheet_by_name(name)
+    marks = container.marks.get(name) or SheetMarks(merges=_merges_of(sheet))
+    rows = _kept(file_name, _with_errors(_rows_of(sheet), marks.errors), limits)
+    return Sheet(name, rows, marks.merges)
 
 
-def _read_csv(path: Path, limits: WorkbookLimits) -> list[Row]:
-    data = path.read_bytes()
-    if data.startswith((ZIP_SIGNATURE, OLE_SIGNATURE)):
-        raise WorkbookError(path.name, "wrong_format", "it is a workbook, not text")
-    text = _decoded(path, data)
-    rows: list[Row] = []
-    before = csv.field_size_limit(CSV_CELL_CHARACTERS)
-    try:
-        for number, cells in enumerate(csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text)), start=1):
-            if not all(is_empty(cell) for cell in cells):
-                rows.append((number, tuple(cells)))
-            if len(rows) > limits.max_rows:
-                raise WorkbookError(path.name, "too_large", f"more than {limits.max_rows:,} rows")
-    except csv.Error:
-        raise WorkbookError(path.name, "unreadable_file") from None
-    finally:
-        csv.field_size_limit(before)
-    return rows
+def _rows_of(sheet: CalamineSheet) -> Iterator[tuple[int, Sequence[Cell]]]:
+    """Rows by number; the reader gives them from the sheet's first row, but from the first column with a value."""
+    if sheet.start is None:
+        return
+    before = [None] * sheet.start[1]
+    for number, cells in enumerate(sheet.iter_rows(), start=1):
+        yield number, [*before, *cells] if before else cells
 
 
-def _decoded(path: Path, data: bytes) -> str:
-    """Text of a CSV file: UTF-8 (with or without mark), UTF-16 with its mark, else what Excel writes on Windows."""
-    try:
-        if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-            return data.decode("utf-16")
-        if b"\x00" in data:
-            raise WorkbookError(path.name, "wrong_format", "it is not text")
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return data.decode("cp1252", errors="replace")
+def _merges_of(sheet: CalamineSheet) -> list[Merge]:
+    ranges = sheet.merged_cell_ranges or []
+    return [Merge(top + 1, left + 1, bottom + 1, right + 1) for (top, left), (bottom, right) in ranges]
 
 
-def _delimiter(text: str) -> str:
-    """The delimiter that cuts the first rows into the most cells of equal number."""
+def _with_errors(
+    rows: Iterable[tuple[int, Sequence[Cell]]], errors: set[tuple[int, int]]
+) -> Iterable[tuple[int, Sequence[Cell]]]:
+    """The rows with :data:`ERROR_TEXT` where the reader gives nothing for an error."""
+    if not errors:
+        return rows
+    by_row: dict[int, list[int]] = {}
+    for row, column in errors:
+        by_row.setdefault(row, []).append(column)
 
-    def score(delimiter: str) -> tuple[int, int]:
-        widths = []
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-        for cells, _ in zip(reader, range(CSV_SAMPLE_ROWS), strict=False):
-            if len(cells) > 1:
-                widths.append(len(cells))
-        common = max(set(widths), key=widths.count) if widths else 0
-        return widths.count(common) * (common - 1) if common else 0, -CSV_DELIMITERS.index(delimiter)
+    def marked(number: int, cells: Sequence[Cell]) -> Sequence[Cell]:
+        columns = by_row.get(number)
+        if not columns:
+            return cells
+        filled = list(cells) + [None] * (max(columns) - len(cells))
+        for column in columns:
+            filled[column - 1] = ERROR_TEXT
+        return filled
 
-    return max(CSV_DELIMITERS, key=score)
+    return ((number, marked(number, cells)) for number, cells in rows)
+
+
+def _kept(file_name: str, rows: Iterable[tuple[int, Sequence[Cell]]], limits: WorkbookLimits) -> list[Row]:
+    kept: list[Row] = []
+    for number, cells in rows:
+        if all(is_empty(cell) for cell in cells):
+            continue
+        if len(kept) == limits.max_rows:
+            raise WorkbookError(file_name, "too_large", f"more than {limits.max_rows:,} rows in a sheet")
+        if any(isinstance(cell, str) and len(cell) > MAX_CELL_CHARACTERS for cell in cells):
+            raise WorkbookError(file_name, "too_large", f"a cell holds more than {MAX_CELL_CHARACTERS:,} characters")
+        kept.append((number, tuple(cells)))
+    return kept

@@ -2,6 +2,8 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +47,8 @@ def check_workbook(
     hash_key: bytes,
     limits: WorkbookLimits | None = None,
     driver_ids: Mapping[str, int] | None = None,
+    occasional: AbstractSet[str] = frozenset(),
+    today: date | None = None,
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     """Read and geocode one workbook without keeping anything.
 
@@ -60,6 +64,10 @@ def check_workbook(
         What is refused as too large.
     driver_ids : mapping of str to int, optional
         Drivers by initials. Without it no initials are known: all are reported as unknown.
+    occasional : set of str, optional
+        Initials of drivers outside the fleet; they are not reported as unknown.
+    today : date, optional
+        See :func:`parse_workbook`.
 
     Returns
     -------
@@ -67,7 +75,7 @@ def check_workbook(
         ``rows`` (read = accepted + quarantined + duplicate + ignored), ``legs`` (each leg in one of outbound, return,
         set_aside), ``reasons`` (quarantined rows and set-aside legs by code), ``drivers`` (legs by initials),
         ``unknown_drivers`` (those that name no known driver; blank under ``""``), ``addresses`` (each distinct address
-        under its precision). No patient and no address.
+        under its precision). The reasons add up to ``rows.quarantined`` + ``legs.set_aside``. No patient, no address.
     legs : DataFrame
         One row a leg, columns :data:`LEG_COLUMNS`; coordinates are NaN where an address is not placed.
 
@@ -76,7 +84,9 @@ def check_workbook(
     WorkbookError
         If the file cannot be read.
     """
-    parsed = parse_workbook(path, hash_key=hash_key, driver_ids=driver_ids or {}, limits=limits)
+    parsed = parse_workbook(
+        path, hash_key=hash_key, driver_ids=driver_ids or {}, occasional=occasional, limits=limits, today=today
+    )
     answers = geocode_addresses(parsed.addresses, gazetteer)
     legs = _placed_legs(parsed.courses, answers)
     return _report(parsed, answers, legs), legs[list(LEG_COLUMNS)].reset_index(drop=True)

@@ -4,34 +4,39 @@ A name is not evidence: the first bytes and the parts of the archive are. A zipp
 in pieces, so that one whose directory lies about its size, or is cut short, is refused with a clear line.
 """
 
-import re
+import io
+import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from atmr_pipeline.sources.workbooks.limits import MEBIBYTE, WorkbookLimits
+from atmr_pipeline.sources.workbooks.marks import SheetMarks
+from atmr_pipeline.sources.workbooks.ooxml import pieces_of, scan_xlsx_sheet, xlsx_sheet_parts
+from atmr_pipeline.sources.workbooks.open_document import CONTENT, scan_ods, with_breaks_kept
 from atmr_pipeline.sources.workbooks.reasons import WorkbookError
+from atmr_pipeline.sources.workbooks.trial import try_reading
+from atmr_pipeline.sources.workbooks.xlsb import scan_xlsb_sheet, xlsb_sheet_parts
 
 ZIP_SIGNATURE = b"PK\x03\x04"
 OLE_SIGNATURE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 ENCRYPTED_PACKAGE = "EncryptedPackage".encode("utf-16-le")
-MAIN_PART = {".xlsx": "workbook.xml", ".xlsm": "workbook.xml", ".xlsb": "workbook.bin", ".ods": "content.xml"}
+MAIN_PART = {".xlsx": "xl/workbook.xml", ".xlsm": "xl/workbook.xml", ".xlsb": "xl/workbook.bin", ".ods": CONTENT}
 WORKBOOK_SUFFIXES = (*MAIN_PART, ".xls", ".csv")
 MAX_PARTS = 5_000
-PIECE = 1024 * 1024
-OVERLAP = 512
-
-FAR_CELL = re.compile(rb'<(?:\w+:)?c\b[^>]*?\br="([A-Z]{2,3}\d{1,7}|[A-Z]\d{5,7})"[^>]*(?<!/)>')
-FAR_ODS_ROW = re.compile(
-    rb'<table:table-row[^>]*number-rows-repeated="(\d{4,})"[^>]*(?<!/)>((?:(?!</table:table-row>).)*)', re.DOTALL
-)
-FAR_ODS_CELL = re.compile(rb'<table:table-cell[^>]*number-columns-repeated="(\d{3,})"[^>]*value-type[^>]*>')
-XLSB_ROW, XLSB_FIRST_CELL, XLSB_LAST_CELL = 0, 2, 11
 
 
-def check_container(path: Path, limits: WorkbookLimits) -> None:
+@dataclass(frozen=True)
+class Container:
+    """A file that is safe to read: what to open, and the marks of its sheets by name (none for .xls and .csv)."""
+
+    source: Path | io.BytesIO
+    marks: dict[str, SheetMarks] = field(default_factory=dict)
+
+
+def check_container(path: Path, limits: WorkbookLimits) -> Container:
     """Refuse a file that is not the workbook its name says, or that unpacks beyond the limits.
 
     Raises
@@ -42,24 +47,37 @@ def check_container(path: Path, limits: WorkbookLimits) -> None:
     suffix = path.suffix.lower()
     if suffix not in WORKBOOK_SUFFIXES:
         raise WorkbookError(path.name, "wrong_format", f"reads {', '.join(WORKBOOK_SUFFIXES)}")
-    try:
-        size = path.stat().st_size
-        with path.open("rb") as handle:
-            start = handle.read(8)
-    except OSError as error:
-        raise WorkbookError(path.name, "unreadable_file", error.strerror or "cannot be opened") from None
-    if size > limits.max_file_mb * MEBIBYTE:
-        raise WorkbookError(path.name, "too_large", f"larger than {limits.max_file_mb} MiB")
-    if size == 0:
-        raise WorkbookError(path.name, "unreadable_file", "it is empty")
+    start = _start_of(path, limits)
     if start.startswith(OLE_SIGNATURE):
         _check_ole(path, suffix)
+        container = Container(path)
     elif start.startswith(ZIP_SIGNATURE):
         if suffix not in MAIN_PART:
             raise WorkbookError(path.name, "wrong_format", "it is a zipped workbook")
-        _check_zip(path, suffix, limits)
-    elif suffix != ".csv":
+        container = _check_zip(path, suffix, limits)
+    elif suffix == ".csv":
+        return Container(path)
+    else:
         raise WorkbookError(path.name, "wrong_format", f"it is not a {suffix} workbook")
+    try_reading(path, limits)
+    return container
+
+
+def _start_of(path: Path, limits: WorkbookLimits) -> bytes:
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            # Opening a pipe would wait for ever.
+            raise WorkbookError(path.name, "unreachable_file", "it is not a file")
+        with path.open("rb") as handle:
+            start = handle.read(8)
+    except OSError as error:
+        raise WorkbookError(path.name, "unreachable_file", error.strerror or "cannot be opened") from None
+    if status.st_size > limits.max_file_mb * MEBIBYTE:
+        raise WorkbookError(path.name, "too_large", f"larger than {limits.max_file_mb} MiB")
+    if status.st_size == 0:
+        raise WorkbookError(path.name, "empty_file")
+    return start
 
 
 def _check_ole(path: Path, suffix: str) -> None:
@@ -69,94 +87,65 @@ def _check_ole(path: Path, suffix: str) -> None:
         raise WorkbookError(path.name, "wrong_format", "it is an old .xls workbook or another Office file")
 
 
-def _check_zip(path: Path, suffix: str, limits: WorkbookLimits) -> None:
+def _check_zip(path: Path, suffix: str, limits: WorkbookLimits) -> Container:
     try:
         with zipfile.ZipFile(path) as archive:
-            parts = archive.infolist()
-            unpacked = sum(part.file_size for part in parts)
-            if len(parts) > MAX_PARTS or unpacked > limits.max_uncompressed_mb * MEBIBYTE:
-                raise WorkbookError(path.name, "too_large", f"unpacks to more than {limits.max_uncompressed_mb} MiB")
-            names = [part.filename for part in parts]
-            if not any(name.endswith(MAIN_PART[suffix]) for name in names):
-                raise WorkbookError(path.name, "wrong_format", f"it is not a {suffix} workbook")
-            if any(part.flag_bits & 1 for part in parts):
-                raise WorkbookError(path.name, "password_protected")
-            for name in names:
-                _check_part(path, archive, name, limits)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, struct.error):
+            main = _check_parts(path, archive, suffix, limits)
+            if suffix == ".ods":
+                look = scan_ods(path.name, pieces_of(archive, main), limits)
+                return Container(with_breaks_kept(archive) if look.has_breaks else path, look.tables)
+            if suffix == ".xlsb":
+                return Container(path, _binary_marks(path, archive, main, limits))
+            return Container(path, _xml_marks(path, archive, main, limits))
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, RuntimeError, struct.error):
         raise WorkbookError(path.name, "unreadable_file") from None
 
 
-def _check_part(path: Path, archive: zipfile.ZipFile, name: str, limits: WorkbookLimits) -> None:
-    """Unpack one part in pieces; refuse one whose cells lie beyond the limits.
-
-    The reader makes a dense block of all cells between the first and the last: two far corners would make it
-    ask for gigabytes.
-    """
-    if name == "META-INF/manifest.xml" and b"encryption-data" in archive.read(name):
+def _check_parts(path: Path, archive: zipfile.ZipFile, suffix: str, limits: WorkbookLimits) -> str:
+    """The main part, once every part has been found to be as large as the archive says."""
+    parts = archive.infolist()
+    if len(parts) > MAX_PARTS:
+        raise WorkbookError(path.name, "too_large", f"more than {MAX_PARTS:,} parts in the file")
+    if sum(part.file_size for part in parts) > limits.max_uncompressed_mb * MEBIBYTE:
+        raise WorkbookError(path.name, "too_large", f"unpacks to more than {limits.max_uncompressed_mb} MiB")
+    names = {part.filename.lower(): part.filename for part in parts}
+    if len(names) < len(parts):
+        raise WorkbookError(path.name, "unreadable_file", "two of its parts have the same name")
+    main = names.get(MAIN_PART[suffix])
+    if main is None:
+        raise WorkbookError(path.name, "wrong_format", f"it is not a {suffix} workbook")
+    if any(part.flag_bits & 1 for part in parts):
         raise WorkbookError(path.name, "password_protected")
-    if "worksheets/" in name and name.endswith(".bin"):
-        beyond = _beyond_in_xlsb(archive.read(name), limits)
-    else:
-        sheet, ods = "worksheets/" in name and name.endswith(".xml"), name == "content.xml"
-        beyond = False
-        for piece in _pieces(archive, name):
-            beyond = beyond or (sheet and _beyond_in_xml(piece, limits)) or (ods and _beyond_in_ods(piece, limits))
-    if beyond:
-        raise WorkbookError(
-            path.name, "too_large", f"a value stands beyond row {limits.max_rows:,} or column {limits.max_columns:,}"
-        )
+    manifest = names.get("meta-inf/manifest.xml")
+    if manifest is not None and b"encryption-data" in archive.read(manifest):
+        raise WorkbookError(path.name, "password_protected")
+    return main
 
 
-def _pieces(archive: zipfile.ZipFile, name: str) -> Iterator[bytes]:
-    tail = b""
-    with archive.open(name) as part:
-        while piece := part.read(PIECE):
-            yield tail + piece
-            tail = piece[-OVERLAP:]
+def _xml_marks(path: Path, archive: zipfile.ZipFile, main: str, limits: WorkbookLimits) -> dict[str, SheetMarks]:
+    """Marks of the sheets by name; every part that looks like a sheet is scanned, whatever the workbook calls it."""
+    by_part: dict[str, SheetMarks] = {}
+    sheets = xlsx_sheet_parts(archive, path.name, main)
+    for part in archive.namelist():
+        if _holds(archive, part, b"sheetData") or part in sheets.values():
+            by_part[part] = scan_xlsx_sheet(path.name, pieces_of(archive, part), limits)
+    return {sheet: by_part[part] for sheet, part in sheets.items()}
 
 
-def _beyond_in_xml(piece: bytes, limits: WorkbookLimits) -> bool:
-    for match in FAR_CELL.finditer(piece):
-        letters = match[1].rstrip(b"0123456789")
-        column = 0
-        for letter in letters:
-            column = column * 26 + letter - 64
-        if column > limits.max_columns or int(match[1][len(letters) :]) > limits.max_rows:
-            return True
-    return False
+def _holds(archive: zipfile.ZipFile, part: str, word: bytes) -> bool:
+    """Whether a part holds a word; it is read to its end, which checks its length and its checksum."""
+    found, tail = False, b""
+    for piece in pieces_of(archive, part):
+        found = found or word in tail + piece
+        tail = piece[-len(word) :]
+    return found
 
 
-def _beyond_in_ods(piece: bytes, limits: WorkbookLimits) -> bool:
-    rows = any(int(match[1]) > limits.max_rows and b"value-type" in match[2] for match in FAR_ODS_ROW.finditer(piece))
-    return rows or any(int(match[1]) > limits.max_columns for match in FAR_ODS_CELL.finditer(piece))
-
-
-def _beyond_in_xlsb(part: bytes, limits: WorkbookLimits) -> bool:
-    """Walk the records of a binary sheet ([MS-XLSB] 2.1.4): row headers carry the row, cells the column."""
-    at, row = 0, 0
-    while at < len(part):
-        kind, at = _variable_int(part, at, 2)
-        size, at = _variable_int(part, at, 4)
-        if kind == XLSB_ROW and size >= 4:
-            row = struct.unpack_from("<I", part, at)[0]
-        elif XLSB_FIRST_CELL <= kind <= XLSB_LAST_CELL and size >= 4:
-            column = struct.unpack_from("<I", part, at)[0]
-            if row >= limits.max_rows or column >= limits.max_columns:
-                return True
-        at += size
-    return False
-
-
-def _variable_int(part: bytes, at: int, longest: int) -> tuple[int, int]:
-    """A little-endian base-128 number of a record (its kind or its size), and where it ends."""
-    value = 0
-    for index in range(longest):
-        if at >= len(part):
-            raise EOFError
-        byte = part[at]
-        at += 1
-        value |= (byte & 0x7F) << (7 * index)
-        if byte < 0x80:
-            break
-    return value, at
+def _binary_marks(path: Path, archive: zipfile.ZipFile, main: str, limits: WorkbookLimits) -> dict[str, SheetMarks]:
+    by_part: dict[str, SheetMarks] = {}
+    sheets = xlsb_sheet_parts(archive, path.name, main)
+    for part in archive.namelist():
+        lower = part.lower()
+        if part in sheets.values() or ("worksheets/" in lower and lower.endswith(".bin")):
+            by_part[part] = scan_xlsb_sheet(path.name, archive.read(part), limits)
+    return {sheet: by_part[part] for sheet, part in sheets.items()}

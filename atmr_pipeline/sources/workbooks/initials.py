@@ -3,14 +3,17 @@
 import re
 import unicodedata
 from collections.abc import Mapping
+from functools import lru_cache
 
-from atmr_pipeline.sources.workbooks.cells import Cell, is_empty
+from atmr_pipeline.sources.workbooks.cells import Cell, is_empty, is_error
 
 MAX_INITIALS, MAX_SEVERAL = 4, 14
 UNREADABLE = "?"
-"""In place of a text that is too long for initials: a clerk may have typed a name or a note, which must go no further.
-The row and its text are in the workbook; here it is only counted."""
-SEPARATORS = re.compile(r"[/+&,;|\n]|\s+(?:-|et|and)\s+", re.IGNORECASE)
+"""In place of a text that is too long for initials or leaves the driver open: a clerk may have typed a name or a note,
+which must go no further. The row and its text are in the workbook; here it is only counted."""
+SEPARATORS = re.compile(r"[/+&,;|\n\\>\u2192\u00bb]|\s+(?:[-\u2013\u2014]|et|and|puis|then)\s+", re.IGNORECASE)
+EITHER = re.compile(r"\b(?:ou|or)\b", re.IGNORECASE)
+NONE_WRITTEN = re.compile(r"\s*n/a\.?\s*", re.IGNORECASE)
 
 
 def normalise_initials(text: str) -> str:
@@ -25,21 +28,41 @@ def read_initials(cell: Cell) -> tuple[str | None, str | None]:
     One driver drives both legs. Of two, the first drives the outbound leg and the second the return; a blank side
     (``"A.B/"``) is unknown. More than two are kept together as one unknown driver: who drove which leg is not said.
     """
-    if is_empty(cell):
+    if is_empty(cell) or is_error(cell):
         return None, None
-    text = str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)
-    names = [normalise_initials(piece) for piece in SEPARATORS.split(text)]
-    if len(names) == 1:
-        pieces = [normalise_initials(piece) for piece in text.split()]
-        # "A. B." is one driver written with a space; "A.B C.D" are two.
-        names = (
-            pieces if len(pieces) > 1 and all(len(piece) in (2, 3) for piece in pieces) else [normalise_initials(text)]
-        )
-    names = [name if len(name) <= MAX_INITIALS else UNREADABLE for name in names]
+    return _names_in(str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell))
+
+
+@lru_cache(maxsize=1024)
+def _names_in(text: str) -> tuple[str | None, str | None]:
+    if NONE_WRITTEN.fullmatch(text):
+        return None, None
+    if EITHER.search(text):
+        return UNREADABLE, UNREADABLE
+    names = [_one(piece) for piece in _pieces(text)]
     if len(names) > 2:
         both = "/".join(name for name in names if name) or None
         return (both, both) if both is None or len(both) <= MAX_SEVERAL else (UNREADABLE, UNREADABLE)
     return names[0] or None, names[-1] or None
+
+
+def _pieces(text: str) -> list[str]:
+    pieces = SEPARATORS.split(text)
+    if len(pieces) > 1:
+        return pieces
+    # "A. B." and "A.-B." are one driver; "A.B C.D" and "A.B-C.D" are two.
+    words = [word for word in text.split() if normalise_initials(word)]
+    if len(words) > 1 and all(len(normalise_initials(word)) in (2, 3) for word in words):
+        return words
+    halves = text.split("-")
+    if len(halves) == 2 and all(len(normalise_initials(half)) in (2, 3) for half in halves):
+        return halves
+    return [text]
+
+
+def _one(piece: str) -> str:
+    name = normalise_initials(piece)
+    return UNREADABLE if len(name) > MAX_INITIALS or ("?" in piece and name) else name
 
 
 def driver_mapping(driver_ids: Mapping[str, int]) -> dict[str, int]:

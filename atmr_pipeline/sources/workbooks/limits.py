@@ -3,6 +3,9 @@
 from dataclasses import dataclass, fields
 
 MEBIBYTE = 1024 * 1024
+MAX_CELL_CHARACTERS = 32_767
+"""Excel's own limit; a longer text cannot come from a spreadsheet."""
+LAST_EXCEL_ROW = 1_048_576
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,8 @@ class WorkbookLimits:
         Last row that may hold a value, in each sheet.
     max_columns : int
         Last column that may hold a value.
+    max_cells : int
+        Rows times columns up to the last value of a sheet: the reader keeps them all, empty ones included.
     max_sheets : int
         Sheets in the workbook.
 
@@ -32,6 +37,7 @@ class WorkbookLimits:
     max_uncompressed_mb: int = 400
     max_rows: int = 200_000
     max_columns: int = 200
+    max_cells: int = 6_000_000
     max_sheets: int = 60
 
     def __post_init__(self) -> None:

@@ -1,33 +1,29 @@
-"""From workbooks to legs: every non-empty row ends as accepted, quarantined, duplicate or ignored."""
+"""From workbooks to legs: one workbook, or an inbox in which workbooks repeat and correct each other."""
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from datetime import datetime, time
+from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from atmr_pipeline.domain.identity import address_key, keyed_hash, normalise, patient_key
-from atmr_pipeline.domain.tables import QUARANTINED_COURSES, WORKBOOK_COURSES, conform, empty
-from atmr_pipeline.domain.vocabulary import Leg, WallClockStatus
-from atmr_pipeline.domain.wallclock import to_utc
-from atmr_pipeline.sources.workbooks.cells import Cell, is_empty, read_cells
-from atmr_pipeline.sources.workbooks.headers import Column, Header, read_header
-from atmr_pipeline.sources.workbooks.initials import driver_mapping
+from atmr_pipeline.domain.tables import QUARANTINED_COURSES, WORKBOOK_COURSES, empty
+from atmr_pipeline.sources.workbooks.cells import Sheet, read_cells
+from atmr_pipeline.sources.workbooks.corrections import Corrections, find_corrections
+from atmr_pipeline.sources.workbooks.initials import driver_mapping, normalise_initials
 from atmr_pipeline.sources.workbooks.limits import WorkbookLimits
+from atmr_pipeline.sources.workbooks.lines import Line, first_header, header_for_titles
+from atmr_pipeline.sources.workbooks.reading import ADDRESS_COLUMNS, Company, Content, Reading
 from atmr_pipeline.sources.workbooks.reasons import WorkbookError
-from atmr_pipeline.sources.workbooks.refused import RefusedRow, quarantine_frame, raw_frame
+from atmr_pipeline.sources.workbooks.refused import Position, RefusedRow, quarantine_frame, raw_frame
 from atmr_pipeline.sources.workbooks.results import ParsedInbox, ParsedWorkbook, RowCounts
-from atmr_pipeline.sources.workbooks.rows import CourseRow, read_row
-from atmr_pipeline.sources.workbooks.times import read_moment
-from atmr_pipeline.state.workbook_files import WorkbookFile
+from atmr_pipeline.sources.workbooks.rows import read_row
 
-MINIMUM_COURSE_CELLS = 4
-"""A course needs a date, a pickup and a drop-off and has more; titles, totals and notes have fewer cells."""
-ADDRESS_COLUMNS = ("address_key", "address_text")
+if TYPE_CHECKING:
+    from atmr_pipeline.state.workbook_files import WorkbookFile
 
 
 def parse_workbook(
@@ -35,8 +31,10 @@ def parse_workbook(
     *,
     hash_key: bytes,
     driver_ids: Mapping[str, int],
+    occasional: AbstractSet[str] = frozenset(),
     limits: WorkbookLimits | None = None,
     already_seen: AbstractSet[str] = frozenset(),
+    today: date | None = None,
 ) -> ParsedWorkbook:
     """Read one workbook.
 
@@ -48,37 +46,23 @@ def parse_workbook(
         The company's secret for keyed hashes.
     driver_ids : mapping of str to int
         Driver of each initials. Blank, unknown or shared initials leave the driver NULL.
+    occasional : set of str
+        Initials of drivers outside the fleet: the leg is kept, its driver NULL, and they are not unknown.
     limits : WorkbookLimits, optional
         What is refused as too large.
     already_seen : set of str
         ``row_hashes`` of workbooks read before: the same rows are duplicates here.
+    today : date, optional
+        Dates before 2000 or more than two calendar years after it are refused. The machine's date by default.
 
     Raises
     ------
     WorkbookError
         If the whole file cannot be read or has no header row.
     """
-    sheets = read_cells(path, limits or WorkbookLimits())
-    reading = _Reading(path.name, hash_key, driver_mapping(driver_ids), already_seen)
-    headers = 0
-    for sheet in sheets:
-        header: Header | None = None
-        headless: list[tuple[int, tuple[Cell, ...]]] = []
-        for number, cells in sheet.rows:
-            found = read_header(cells)
-            if found is not None:
-                header, headers = found, headers + 1
-                reading.count("ignored")
-            elif header is None:
-                headless.append((number, cells))
-            else:
-                reading.take(sheet.name, number, read_row(cells, header))
-        for number, cells in headless:
-            reading.take_headless(sheet.name, number, cells, is_title=header is not None)
-    if not headers:
-        raise WorkbookError(path.name, "no_header")
-    with path.open("rb") as handle:
-        return reading.result(hashlib.file_digest(handle, "sha256").hexdigest())
+    company = Company(hash_key, driver_mapping(driver_ids), _spelt(occasional), today)
+    sheets = _open(path, limits or WorkbookLimits())
+    return _read_book(path, sheets, company, find_corrections({path.name: sheets}, hash_key), set(already_seen))
 
 
 def parse_inbox(
@@ -86,176 +70,103 @@ def parse_inbox(
     *,
     hash_key: bytes,
     driver_ids: Mapping[str, int],
+    occasional: AbstractSet[str] = frozenset(),
     limits: WorkbookLimits | None = None,
     already_seen: AbstractSet[str] = frozenset(),
+    today: date | None = None,
 ) -> ParsedInbox:
-    """Read several workbooks, in the order given; one that cannot be read is quarantined whole and the others proceed.
+    """Read several workbooks; one that cannot be read is quarantined whole and the others proceed.
 
-    A row that stands in two workbooks counts once, in the first.
+    A row that stands in two workbooks counts once, in the first in the order given. A row of a review workbook takes
+    the place of the row that it corrects, whatever the order: see :mod:`.corrections`.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+    hash_key, driver_ids, occasional, limits, already_seen, today
+        See :func:`parse_workbook`.
 
     Raises
     ------
     ValueError
         If two paths have the same file name.
     """
-    if len({path.name for path in paths}) < len(paths):
+    by_name = {path.name: path for path in paths}
+    if len(by_name) < len(paths):
         raise ValueError("two workbooks have the same name: rows are told apart by file name, sheet and row")
-    seen = set(already_seen)
-    parsed: list[ParsedWorkbook] = []
-    files: list[WorkbookFile] = []
+    company = Company(hash_key, driver_mapping(driver_ids), _spelt(occasional), today)
+    books: dict[str, list[Sheet]] = {}
     refused: dict[str, str] = {}
     for path in paths:
         try:
-            workbook = parse_workbook(path, hash_key=hash_key, driver_ids=driver_ids, limits=limits, already_seen=seen)
+            books[path.name] = _open(path, limits or WorkbookLimits())
         except WorkbookError as error:
             refused[path.name] = error.reason
-            continue
-        parsed.append(workbook)
-        seen |= workbook.row_hashes
-        files.append(_account(path.name, workbook))
-    whole = quarantine_frame([RefusedRow(name, "", 0, reason) for name, reason in refused.items()])
-    addresses = _stack([one.addresses for one in parsed], pd.DataFrame(columns=ADDRESS_COLUMNS, dtype="str"))
-    return ParsedInbox(
-        courses=_stack([one.courses for one in parsed], empty(WORKBOOK_COURSES)),
-        quarantined=_stack([*(one.quarantined for one in parsed), whole], empty(QUARANTINED_COURSES)),
-        addresses=addresses.drop_duplicates("address_key", ignore_index=True),
-        counts=sum((one.counts for one in parsed), RowCounts()),
-        initials=_sum_of([one.initials for one in parsed]),
-        unknown_initials=_sum_of([one.unknown_initials for one in parsed]),
-        row_hashes=frozenset(seen - already_seen),
-        files=files,
-        refused=refused,
-        raw_quarantined=_stack([one.raw_quarantined for one in parsed], raw_frame([])),
+    corrections = find_corrections(books, hash_key)
+    seen = set(already_seen) | _hashes_of(corrections.superseded, company)
+    # A correction is read after the rows that it may repeat, and after earlier corrections.
+    order = [name for name in books if name not in corrections.review_files]
+    parsed = {
+        name: _read_book(by_name[name], books.pop(name), company, corrections, seen)
+        for name in (*order, *corrections.review_files)
+    }
+    return _together(
+        [(name, parsed[name]) for name in by_name if name in parsed], refused, frozenset(seen - already_seen)
     )
 
 
-class _Reading:
-    """Gathers the rows of one workbook."""
-
-    def __init__(
-        self, file_name: str, hash_key: bytes, driver_ids: dict[str, int], already_seen: AbstractSet[str]
-    ) -> None:
-        self.file_name, self.hash_key, self.driver_ids, self.already_seen = (
-            file_name,
-            hash_key,
-            driver_ids,
-            already_seen,
-        )
-        self.counts: Counter[str] = Counter()
-        self.legs: list[dict[str, Any]] = []
-        self.refused: list[RefusedRow] = []
-        self.addresses: dict[str, str] = {}
-        self.keys: dict[str, str] = {}
-        self.row_hashes: set[str] = set()
-
-    def count(self, outcome: str) -> None:
-        self.counts[outcome] += 1
-
-    def take(self, sheet: str, number: int, row: CourseRow) -> None:
-        """Count a row under its one outcome and keep what it gives."""
-        if row.is_ignored:
-            self.count("ignored")
-            return
-        if row.problem is not None:
-            self.count("quarantined")
-            self.refused.append(RefusedRow(self.file_name, sheet, number, row.problem, row.raw))
-            return
-        content = _content_of(row)
-        row_hash = keyed_hash(content, self.hash_key, purpose="workbook-row")
-        if row_hash in self.row_hashes or row_hash in self.already_seen:
-            self.count("duplicate")
-            return
-        self.count("accepted")
-        self.row_hashes.add(row_hash)
-        self._keep_legs(sheet, number, row, content)
-
-    def take_headless(self, sheet: str, number: int, cells: Sequence[Cell], *, is_title: bool) -> None:
-        """A row above the header is a title; on a sheet without any header, one that looks like a course is refused."""
-        full = sum(not is_empty(cell) for cell in cells) >= MINIMUM_COURSE_CELLS
-        if is_title or not full or not any(read_moment(cell).day for cell in cells):
-            self.count("ignored")
-            return
-        self.count("quarantined")
-        raw = dict(zip((Column.WHEN, Column.COURSE, Column.PICKUP, Column.DROPOFF), cells, strict=False))
-        self.refused.append(RefusedRow(self.file_name, sheet, number, "no_header", raw))
-
-    def _keep_legs(self, sheet: str, number: int, row: CourseRow, content: str) -> None:
-        patient = patient_key(row.patient, self.hash_key)
-        outbound_key = None
-        for leg in row.legs:
-            leg_key = keyed_hash(f"{content}\x1f{leg.leg}", self.hash_key, purpose="workbook-leg")
-            outbound_key = leg_key if leg.leg == Leg.OUTBOUND else outbound_key
-            self.legs.append(
-                {
-                    "leg_key": leg_key,
-                    "parent_leg_key": outbound_key if leg.leg == Leg.RETURN else None,
-                    "file_name": self.file_name,
-                    "sheet": sheet,
-                    "row": number,
-                    "service_day": pd.Timestamp(str(row.day)),
-                    "leg": leg.leg.value,
-                    "is_round_trip": row.is_round_trip,
-                    "scheduled_local": _instant(row, leg.at),
-                    "patient_key": patient,
-                    "driver_initials": leg.initials,
-                    "driver_id": self.driver_ids.get(leg.initials) if leg.initials else None,
-                    "pickup_address_key": self._address(leg.pickup),
-                    "dropoff_address_key": self._address(leg.dropoff),
-                    "set_aside_reason": leg.set_aside_reason,
-                }
-            )
-
-    def _address(self, text: str) -> str:
-        if text not in self.keys:
-            self.keys[text] = address_key(text, self.hash_key)
-            self.addresses.setdefault(self.keys[text], text)
-        return self.keys[text]
-
-    def result(self, content_hash: str) -> ParsedWorkbook:
-        courses = _course_frame(self.legs)
-        initials = courses["driver_initials"]
-        known = courses["driver_id"].notna()
-        return ParsedWorkbook(
-            courses=courses,
-            quarantined=quarantine_frame(self.refused),
-            addresses=pd.DataFrame(list(self.addresses.items()), columns=list(ADDRESS_COLUMNS), dtype="str"),
-            counts=RowCounts(read=self.counts.total(), **self.counts),
-            initials=_tally(initials.dropna()),
-            unknown_initials=_tally(initials[~known].fillna("")),
-            row_hashes=frozenset(self.row_hashes),
-            content_hash=content_hash,
-            raw_quarantined=raw_frame(self.refused),
-        )
+def _open(path: Path, limits: WorkbookLimits) -> list[Sheet]:
+    sheets = read_cells(path, limits)
+    if not any(first_header(sheet) for sheet in sheets):
+        raise WorkbookError(path.name, "no_header")
+    return sheets
 
 
-def _content_of(row: CourseRow) -> str:
-    """What a row says, in one spelling: the same course typed twice, or as text and as a date cell, is one."""
-    parts = [str(row.day), str(row.is_round_trip), normalise(row.patient)]
-    for leg in row.legs:
-        parts += [leg.leg, str(leg.at), normalise(leg.pickup), normalise(leg.dropoff), leg.initials or ""]
-    return "\x1f".join(parts)
+def _read_book(
+    path: Path, sheets: Sequence[Sheet], company: Company, corrections: Corrections, seen: set[str]
+) -> ParsedWorkbook:
+    reading = Reading(path.name, company, corrections, seen)
+    for sheet, header in zip(sheets, header_for_titles(sheets), strict=True):
+        reading.take_sheet(sheet, header)
+    with path.open("rb") as handle:
+        return reading.result(hashlib.file_digest(handle, "sha256").hexdigest())
 
 
-def _instant(row: CourseRow, at: time | None) -> pd.Timestamp | None:
-    return None if at is None or row.day is None else pd.Timestamp(datetime.combine(row.day, at))
+def _hashes_of(superseded: Mapping[Position, Line], company: Company) -> set[str]:
+    """Hashes of rows that gave way to a correction: their copies elsewhere are no courses of their own."""
+    content = Content(company.hash_key)
+    rows = (read_row(line.cells, line.header or {}, line.shown, today=company.today) for line in superseded.values())
+    return {content.hash_of(content.of(row)) for row in rows if row.legs}
 
 
-def _course_frame(legs: list[dict[str, Any]]) -> pd.DataFrame:
-    if not legs:
-        return empty(WORKBOOK_COURSES)
-    frame = pd.DataFrame(legs)
-    frame["scheduled_local"] = pd.to_datetime(frame["scheduled_local"]).astype("datetime64[us]")
-    frame = frame.join(to_utc(frame["scheduled_local"]))
-    never = (frame["scheduled_status"] == WallClockStatus.NONEXISTENT) & frame["set_aside_reason"].isna()
-    frame.loc[never, "set_aside_reason"] = "nonexistent_time"
-    return conform(frame, WORKBOOK_COURSES)
+def _together(
+    parsed: Sequence[tuple[str, ParsedWorkbook]], refused: dict[str, str], hashes: frozenset[str]
+) -> ParsedInbox:
+    whole = [RefusedRow(Position(name, "", 0), reason) for name, reason in refused.items()]
+    books = [book for _, book in parsed]
+    addresses = _stack([book.addresses for book in books], pd.DataFrame(columns=list(ADDRESS_COLUMNS), dtype="str"))
+    return ParsedInbox(
+        courses=_stack([book.courses for book in books], empty(WORKBOOK_COURSES)),
+        quarantined=_stack(
+            [*(book.quarantined for book in books), quarantine_frame(whole)], empty(QUARANTINED_COURSES)
+        ),
+        addresses=addresses.drop_duplicates("address_key", ignore_index=True),
+        counts=sum((book.counts for book in books), RowCounts()),
+        initials=_sum_of(book.initials for book in books),
+        unknown_initials=_sum_of(book.unknown_initials for book in books),
+        occasional_initials=_sum_of(book.occasional_initials for book in books),
+        row_hashes=hashes,
+        files=[_account(name, book) for name, book in parsed],
+        refused=refused,
+        raw_quarantined=_stack([book.raw_quarantined for book in books], raw_frame([])),
+        raw_set_aside=_stack([book.raw_set_aside for book in books], raw_frame([])),
+    )
 
 
-def _tally(values: pd.Series) -> dict[str, int]:
-    return {str(value): int(count) for value, count in values.value_counts().sort_index().items()}
+def _account(file_name: str, workbook: ParsedWorkbook) -> "WorkbookFile":
+    # Imported here: checking one workbook needs no database, and its libraries take most of a second to load.
+    from atmr_pipeline.state.workbook_files import WorkbookFile
 
-
-def _account(file_name: str, workbook: ParsedWorkbook) -> WorkbookFile:
     counts = workbook.counts
     return WorkbookFile(
         content_hash=workbook.content_hash,
@@ -268,7 +179,11 @@ def _account(file_name: str, workbook: ParsedWorkbook) -> WorkbookFile:
     )
 
 
-def _sum_of(tallies: list[dict[str, int]]) -> dict[str, int]:
+def _spelt(initials: AbstractSet[str]) -> frozenset[str]:
+    return frozenset(normalise_initials(name) for name in initials) - {""}
+
+
+def _sum_of(tallies: Iterable[dict[str, int]]) -> dict[str, int]:
     total: Counter[str] = Counter()
     for tally in tallies:
         total.update(tally)

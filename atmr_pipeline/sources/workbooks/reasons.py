@@ -21,6 +21,18 @@ REASONS: dict[str, Reason] = {
         "La date n'existe pas ou n'est pas lisible : écrivez jour.mois.année, par exemple 01.10.2025.",
         "The date does not exist or cannot be read: write day.month.year, for instance 01.10.2025.",
     ),
+    "date_far_off": Reason(
+        "La date est trop loin d'aujourd'hui : vérifiez l'année.",
+        "The date is too far from today: check the year.",
+    ),
+    "weekday_contradicts_date": Reason(
+        "Le jour de la semaine ne correspond pas à la date : corrigez l'un des deux.",
+        "The day of the week is not that of the date: correct one of them.",
+    ),
+    "several_dates": Reason(
+        "La ligne porte deux dates différentes : faites une ligne par jour.",
+        "The row holds two different dates: make one row a day.",
+    ),
     "missing_time": Reason(
         "L'heure de départ manque : écrivez-la, par exemple 09:15.",
         "The departure time is missing: write it, for instance 09:15.",
@@ -30,8 +42,8 @@ REASONS: dict[str, Reason] = {
         "A time does not exist or cannot be read: write hours:minutes, for instance 09:15.",
     ),
     "too_many_times": Reason(
-        "Plus de deux heures sur la ligne : gardez l'aller et le retour, faites une autre ligne du reste.",
-        "More than two times on the row: keep the outbound and the return, put the rest on another row.",
+        "Plus de deux heures, ou deux colonnes qui se contredisent : gardez l'aller et le retour sur la ligne.",
+        "More than two times, or two columns that contradict each other: keep the outbound and the return on the row.",
     ),
     "times_contradict_course": Reason(
         "Deux heures, mais la course n'est pas un aller-retour : écrivez A/R ou ne gardez qu'une heure.",
@@ -44,6 +56,10 @@ REASONS: dict[str, Reason] = {
     "unknown_course": Reason(
         "La colonne Course n'est pas comprise : écrivez A/R, A (aller) ou R (retour).",
         "The course column is not understood: write A/R, A (outbound) or R (return).",
+    ),
+    "merged_row": Reason(
+        "Des cellules fusionnées couvrent presque toute la ligne : défusionnez-les et complétez chaque ligne.",
+        "Merged cells cover nearly the whole row: unmerge them and fill in each row.",
     ),
     "return_time_missing": Reason(
         "L'heure du retour n'est pas connue : le retour attend qu'on l'écrive.",
@@ -60,6 +76,18 @@ REASONS: dict[str, Reason] = {
     "address_unresolved": Reason(
         "Une adresse n'a pas été trouvée, ou plusieurs lieux conviennent : précisez rue, numéro, NPA et localité.",
         "An address was not found, or several places match it: give street, number, postcode and town.",
+    ),
+    "original_changed": Reason(
+        "La ligne d'origine a changé ou n'existe plus depuis cette révision : gardez la bonne, effacez l'autre.",
+        "The original row has changed or gone since this review: keep the right one, delete the other.",
+    ),
+    "unreachable_file": Reason(
+        "Le fichier ne peut pas être ouvert : vérifiez qu'il existe et que vous avez le droit de le lire.",
+        "The file cannot be opened: check that it exists and that you may read it.",
+    ),
+    "empty_file": Reason(
+        "Le fichier est vide : enregistrez-le de nouveau.",
+        "The file is empty: save it again.",
     ),
     "unreadable_file": Reason(
         "Le fichier est abîmé ou incomplet : ouvrez-le dans Excel et enregistrez-le de nouveau.",

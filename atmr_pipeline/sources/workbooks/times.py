@@ -1,56 +1,29 @@
 """Dates and times as people write them, and as Excel holds them; nothing is guessed."""
 
 import re
-import unicodedata
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from typing import NamedTuple
 
 from atmr_pipeline.sources.workbooks.cells import Cell, is_empty
+from atmr_pipeline.sources.workbooks.clocks import Clocks, plain, read_clocks
+from atmr_pipeline.sources.workbooks.dates import read_date
 
 EXCEL_EPOCH = datetime(1899, 12, 30)
 EXCEL_DAYS = (20_000, 80_000)
 """Serial numbers that are dates (1954 to 2119); others are not read as one."""
-YEARS = (2000, 2099)
+FIRST_REAL_YEAR = 1910
+"""Excel shows a bare time as a moment of 1899 or 1904."""
+FIRST_YEAR, YEARS_AHEAD = 2000, 2
 MINUTES_A_DAY = 24 * 60
-
-MONTHS = {
-    name: number
-    for number, names in enumerate(
-        (
-            "janvier janv jan january",
-            "fevrier fevr fev feb february",
-            "mars mar march",
-            "avril avr apr april",
-            "mai may",
-            "juin jun june",
-            "juillet juil jul july",
-            "aout aou aug august",
-            "septembre sept sep september",
-            "octobre oct october",
-            "novembre nov november",
-            "decembre dec december",
-        ),
-        start=1,
-    )
-    for name in names.split()
-}
-_MONTH_NAMES = "|".join(sorted(MONTHS, key=len, reverse=True))
-ISO_DATE = re.compile(r"(?<!\d)(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?!\d)(?:t(?=\d))?")
-DAY_FIRST_DATE = re.compile(r"(?<!\d)(\d{1,2})\s?[./-]\s?(\d{1,2})\s?[./-]\s?(\d{4}|\d{2})(?!\d|[.:h]\d)")
-NAMED_DATE = re.compile(rf"(?<!\d)(\d{{1,2}})(?:er)?[ .-]*({_MONTH_NAMES})\b[ .-]*(\d{{4}}|\d{{2}})(?!\d|[.:h]\d)")
-CLOCK = re.compile(
-    r"(?<![\d.,:])(\d{1,2})\s?(?:h(?:eures?|rs?)?|:|\.)\s?(\d{2})(?::\d{2}(?:\.0+)?)?(?!\d)(?:\s?min\b)?(?:\s?([ap])\.?m\b\.?)?"
-)
-FULL_HOUR = re.compile(r"(?<![\d.,:])(\d{1,2})\s?h(?:eures?|rs?)?(?![\da-z])")
-WORDS_AROUND = re.compile(
-    r"\b(?:lundi|mardi|mercredi|jeudi|vendredi|samedi|dimanche|lun|mar|mer|jeu|ven|sam|dim|monday|tuesday|wednesday"
-    r"|thursday|friday|saturday|sunday|mon|tue|wed|thu|fri|sat|sun|le|a|at|on|and|et|puis|then|de|from|to|aller|retour"
-    r"|outbound|return|depart|rdv|heure|heures)\b\.?"
-)
-TO_BE_TOLD = re.compile(
-    r"\?+|\b(?:a (?:definir|confirmer|preciser|rappeler)|sur appel|on call|tbc|tbd|to be confirmed|appelle|appellera"
-    r"|x+h?x*)\b"
-)
+DECIMAL_HOURS = (25, 50)
+"""9.25 and 9.5 may be 09:25 and 09:50, or a quarter past and half past nine in decimal hours."""
+SERIAL = re.compile(r"\d{5}(?:[.,]\d+)?")
+FRACTION = re.compile(r"0?[.,]\d{3,}")
+FOUR_DIGITS = re.compile(r"\d{4}")
+COMMA_NUMBER = re.compile(r"\d{1,2},\d{1,2}")
+USUAL = re.compile(r"\s*(\d\d)\.(\d\d)\.(\d{4})\s+(\d\d):(\d\d)(?:\s+(\d\d):(\d\d))?\s*", re.ASCII)
+"""The form of nearly every cell, read without the search for the others."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +45,15 @@ class Moment:
     problem: str | None = None
 
 
-def read_moment(when: Cell, first: Cell = None, second: Cell = None) -> Moment:
+class _Said(NamedTuple):
+    """What one cell says."""
+
+    day: date | None = None
+    clocks: Clocks = Clocks()
+    problem: str | None = None
+
+
+def read_moment(when: Cell, first: Cell = None, second: Cell = None, *, today: date | None = None) -> Moment:
     """Read the date and up to two times of a row.
 
     Parameters
@@ -81,123 +62,122 @@ def read_moment(when: Cell, first: Cell = None, second: Cell = None) -> Moment:
         Date, alone or followed by one or two times.
     first, second : cell, optional
         Time columns, where the workbook has them: departure (may hold both times) and return.
+    today : date, optional
+        Dates before 2000 or more than two calendar years after it are refused. The machine's date by default.
     """
     if is_empty(when):
         return Moment(problem="missing_date")
-    day, times, problem = _read_when(when)
+    said = _read_when(when)
+    if said.problem or said.day is None:
+        return Moment(day=said.day, problem=said.problem or "bad_date")
+    if not FIRST_YEAR <= said.day.year <= (today or date.today()).year + YEARS_AHEAD:
+        return Moment(day=said.day, problem="date_far_off")
+    if is_empty(first) and is_empty(second):
+        return Moment(said.day, said.clocks.first, said.clocks.second)
+    return _joined(said, _read_clock_cell(first), _read_clock_cell(second))
+
+
+def _joined(when: _Said, first: _Said, second: _Said) -> Moment:
+    """One moment of a date cell and two time cells; the same time told twice is one."""
+    problem = first.problem or second.problem
     if problem:
-        return Moment(day=day, problem=problem)
-    times_first, problem_first = _read_times(first)
-    times_second, problem_second = _read_times(second)
-    if problem_first or problem_second:
-        return Moment(day=day, problem="bad_time")
-    outbound = [*times, *times_first]
-    if len(times_second) > 1 or len(outbound) + len(times_second) > 2:
-        return Moment(day=day, problem="too_many_times")
-    back = times_second[0] if times_second else (outbound[1] if len(outbound) == 2 else None)
-    return Moment(day=day, first=outbound[0] if outbound else None, second=back)
+        return Moment(day=when.day, problem=problem)
+    if {first.day, second.day} - {None, when.day}:
+        return Moment(day=when.day, problem="several_dates")
+    back = second.clocks
+    outbound = {when.clocks.first, first.clocks.first} - {None}
+    inbound = {when.clocks.second, first.clocks.second, back.first, back.second} - {None}
+    if len(outbound) > 1 or len(inbound) > 1:
+        return Moment(day=when.day, problem="too_many_times")
+    return Moment(when.day, next(iter(outbound), None), next(iter(inbound), None))
 
 
-def _read_when(cell: Cell) -> tuple[date | None, list[time], str | None]:
+def _read_when(cell: Cell) -> _Said:
+    if isinstance(cell, str):
+        return _read_text(cell)
+    if isinstance(cell, datetime):
+        moment = _to_minute(cell)
+        # Midnight is how a date alone is held.
+        return _Said(moment.date(), Clocks(None if moment.time() == time(0) else moment.time()))
     if isinstance(cell, bool):
-        return None, [], "bad_date"
-    if isinstance(cell, datetime):
-        return _plausible(cell.date(), [] if cell.time() == time(0) else [_to_minute(cell)])
+        return _Said(problem="bad_date")
     if isinstance(cell, date):
-        return _plausible(cell, [])
-    if isinstance(cell, int | float):
-        if not EXCEL_DAYS[0] <= cell < EXCEL_DAYS[1]:
-            return None, [], "bad_date"
+        return _Said(cell)
+    if isinstance(cell, int | float) and EXCEL_DAYS[0] <= cell < EXCEL_DAYS[1]:
         return _read_when(EXCEL_EPOCH + timedelta(minutes=round(cell * MINUTES_A_DAY)))
-    if not isinstance(cell, str):
-        return None, [], "bad_date"
-    return _read_text(plain(cell))
+    return _Said(problem="bad_date")
 
 
-def _read_text(text: str) -> tuple[date | None, list[time], str | None]:
-    if re.fullmatch(r"\d{5}(?:[.,]\d+)?", text):
+def _read_text(written: str) -> _Said:
+    usual = USUAL.fullmatch(written)
+    if usual:
+        return _read_usual(usual)
+    text = plain(written)
+    if SERIAL.fullmatch(text):
         return _read_when(float(text.replace(",", ".")))
-    for pattern, order in ((ISO_DATE, (1, 2, 3)), (NAMED_DATE, (3, 2, 1)), (DAY_FIRST_DATE, (3, 2, 1))):
-        match = pattern.search(text)
-        if not match:
-            continue
-        year, month, day_of_month = (match[index] for index in order)
-        try:
-            number = MONTHS[month] if month in MONTHS else int(month)
-            day = date(int(year) + (2000 if len(year) == 2 else 0), number, int(day_of_month))
-        except ValueError:
-            return None, [], "bad_date"
-        rest = text[: match.start()] + " " + text[match.end() :]
-        # Midnight with seconds is how a date alone is exported to text.
-        times, problem = _times_in(rest.replace("00:00:00", " "))
-        day_or_none, _, bad = _plausible(day, [])
-        return day_or_none, times, bad or problem
-    return None, [], "bad_date"
+    day, rest, problem = read_date(text)
+    if problem:
+        return _Said(day, problem=problem)
+    clocks = read_clocks(rest)
+    return _Said(day, clocks, clocks.problem)
 
 
-def _read_times(cell: Cell) -> tuple[list[time], str | None]:
-    """Times of a time column: text, a time, date-time or duration cell, a fraction of a day, or 9.15 as a number."""
+def _read_usual(match: re.Match[str]) -> _Said:
+    day_of_month, month, year, *clocks = (int(group) if group else None for group in match.groups())
+    try:
+        day = date(year or 0, month or 0, day_of_month or 0)
+    except ValueError:
+        return _Said(problem="bad_date")
+    try:
+        first = time(clocks[0] or 0, clocks[1] or 0)
+        second = None if clocks[2] is None else time(clocks[2], clocks[3] or 0)
+    except ValueError:
+        return _Said(day, problem="bad_time")
+    return _Said(day, Clocks(first, second))
+
+
+def _read_clock_cell(cell: Cell) -> _Said:
+    """A cell of a time column: text, a time, date-time or duration, a fraction of a day, or 9.15 as a number."""
     if is_empty(cell):
-        return [], None
+        return _Said()
     if isinstance(cell, datetime):
-        return [_to_minute(cell)], None
+        moment = _to_minute(cell)
+        return _Said(moment.date() if moment.year >= FIRST_REAL_YEAR else None, Clocks(moment.time()))
     if isinstance(cell, time):
-        return [_to_minute(datetime.combine(EXCEL_EPOCH, cell))], None
+        return _Said(None, Clocks(_to_minute(datetime.combine(EXCEL_EPOCH, cell)).time()))
     if isinstance(cell, timedelta):
-        minutes = round(cell.total_seconds() / 60)
-        return ([], "bad_time") if not 0 <= minutes < MINUTES_A_DAY else ([time(minutes // 60, minutes % 60)], None)
+        return _of_minutes(round(cell.total_seconds() / 60))
     if isinstance(cell, bool | date):
-        return [], "bad_time"
+        return _Said(problem="bad_time")
     if isinstance(cell, int | float):
         return _read_number(float(cell))
     text = plain(str(cell))
-    if re.fullmatch(r"0?[.,]\d{3,}", text):
+    if FRACTION.fullmatch(text) or COMMA_NUMBER.fullmatch(text):
         return _read_number(float(text.replace(",", ".")))
-    return _times_in(text)
+    # Without a four-digit year there is no date: 9.15-10.30 is two times.
+    day, rest, problem = read_date(text) if FOUR_DIGITS.search(text) else (None, text, None)
+    if problem and problem != "bad_date":
+        return _Said(problem=problem)
+    clocks = read_clocks(rest)
+    return _Said(day, clocks, clocks.problem)
 
 
-def _read_number(value: float) -> tuple[list[time], str | None]:
+def _read_number(value: float) -> _Said:
+    """Below 1 a fraction of a day; above, 9.15 is a quarter past nine as the clerk typed it."""
     if 0 <= value < 1:
-        minutes = round(value * MINUTES_A_DAY)
-        return ([time(minutes // 60, minutes % 60)], None) if minutes < MINUTES_A_DAY else ([], "bad_time")
+        return _of_minutes(round(value * MINUTES_A_DAY))
     hundredths = round((value - int(value)) * 100, 6)
-    if not 1 <= value < 24 or hundredths != int(hundredths) or hundredths >= 60:
-        return [], "bad_time"
-    return [time(int(value), int(hundredths))], None
+    if not 1 <= value < 24 or hundredths != int(hundredths) or hundredths >= 60 or hundredths in DECIMAL_HOURS:
+        return _Said(problem="bad_time")
+    return _Said(None, Clocks(time(int(value), int(hundredths))))
 
 
-def _times_in(text: str) -> tuple[list[time], str | None]:
-    """Clock times of a text; ``bad_time`` if one is impossible or anything else is left over."""
-    times: list[tuple[int, time]] = []
-    rest = TO_BE_TOLD.sub(" ", text)
-    for pattern in (CLOCK, FULL_HOUR):
-        for match in pattern.finditer(rest):
-            hour, minute = int(match[1]), int(match[2]) if pattern is CLOCK else 0
-            half = match[3] if pattern is CLOCK else None
-            if half:
-                if not 1 <= hour <= 12:
-                    return [], "bad_time"
-                hour = hour % 12 + (12 if half == "p" else 0)
-            if hour > 23 or minute > 59:
-                return [], "bad_time"
-            times.append((match.start(), time(hour, minute)))
-        rest = pattern.sub(lambda found: " " * len(found[0]), rest)
-    leftover = WORDS_AROUND.sub(" ", rest)
-    if any(char.isalnum() for char in leftover):
-        return [], "bad_time"
-    return [clock for _, clock in sorted(times, key=lambda item: item[0])], None
+def _of_minutes(minutes: int) -> _Said:
+    if not 0 <= minutes < MINUTES_A_DAY:
+        return _Said(problem="bad_time")
+    return _Said(None, Clocks(time(minutes // 60, minutes % 60)))
 
 
-def plain(text: str) -> str:
-    """Lower case, no accents, single spaces (no-break spaces included)."""
-    folded = "".join(char for char in unicodedata.normalize("NFKD", text) if not unicodedata.combining(char))
-    return " ".join(folded.casefold().split())
-
-
-def _to_minute(moment: datetime) -> time:
+def _to_minute(moment: datetime) -> datetime:
     """Excel's day fractions miss the minute by less than a second; seconds that were written are dropped."""
-    return (moment + timedelta(seconds=1)).replace(second=0, microsecond=0).time()
-
-
-def _plausible(day: date, times: list[time]) -> tuple[date | None, list[time], str | None]:
-    return (day, times, None) if YEARS[0] <= day.year <= YEARS[1] else (None, [], "bad_date")
+    return (moment + timedelta(seconds=1)).replace(second=0, microsecond=0)

@@ -15,3 +15,4 @@ SELECT
 FROM assignment AS a
 JOIN booking AS b ON b.id = a.booking_id
 WHERE b.scheduled_time >= :first_day AND b.scheduled_time < :after_day
+ORDER BY b.scheduled_time, a.id

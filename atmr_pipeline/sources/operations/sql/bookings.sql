@@ -29,3 +29,4 @@ SELECT
     COALESCE(b.updated_at, b.created_at) AS updated_at
 FROM booking AS b
 WHERE b.scheduled_time >= :first_day AND b.scheduled_time < :after_day
+ORDER BY b.scheduled_time, b.id

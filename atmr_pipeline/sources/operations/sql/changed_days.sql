@@ -1,5 +1,6 @@
 -- Local days touched by a booking, assignment or plan that changed after since. A row never updated changed when it
--- was created; a plan without any time cannot show a change, so it always counts as changed.
+-- was created; a plan without any time cannot show a change, so it always counts as changed. Days are not limited to a
+-- range here: an index on updated_at should answer, not one on scheduled_time.
 SELECT SUBSTR(CAST(b.scheduled_time AS VARCHAR(32)), 1, 10) AS service_day
 FROM booking AS b
 WHERE b.scheduled_time IS NOT NULL
@@ -13,4 +14,5 @@ WHERE b.scheduled_time IS NOT NULL
 UNION
 SELECT SUBSTR(CAST(r.day AS VARCHAR(32)), 1, 10) AS service_day
 FROM dispatch_run AS r
-WHERE r.started_at > :since OR r.completed_at > :since OR (r.started_at IS NULL AND r.completed_at IS NULL)
+WHERE r.day IS NOT NULL
+    AND (r.started_at > :since OR r.completed_at > :since OR (r.started_at IS NULL AND r.completed_at IS NULL))

@@ -8,3 +8,4 @@ SELECT
     r.completed_at AS completed_at
 FROM dispatch_run AS r
 WHERE r.day >= :first_day AND r.day < :after_day
+ORDER BY r.day, r.id

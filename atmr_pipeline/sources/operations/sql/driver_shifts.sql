@@ -1,4 +1,5 @@
--- Shifts that start in the local days from first_day to before after_day; start and end are wall clocks of their own time zone.
+-- Shifts that start in the local days from first_day to before after_day; start and end are wall clocks of their own
+-- time zone.
 SELECT
     s.id AS shift_id,
     s.company_id AS company_id,
@@ -9,3 +10,4 @@ SELECT
     CAST(s.status AS VARCHAR(40)) AS status
 FROM driver_shift AS s
 WHERE s.start_local >= :first_day AND s.start_local < :after_day
+ORDER BY s.id

@@ -13,3 +13,4 @@ SELECT
     d.last_position_update AS position_at
 FROM driver AS d
 LEFT JOIN "user" AS u ON u.id = d.user_id
+ORDER BY d.id

@@ -1,0 +1,1 @@
+"""Published address directories, read into one gazetteer file."""

@@ -1,0 +1,3 @@
+SELECT input, reason, rows
+FROM left_out
+ORDER BY input, reason
