@@ -284,7 +284,7 @@ def render_mapping(values: dict[str, Any], console: Console, indent: str = "") -
         if isinstance(value, dict):
             console.print(label, highlight=False)
             render_mapping(value, console, indent + "  ")
-        elif isinstance(value, list):
+        elif isinstance(value, list | tuple):
             for number, item in enumerate(value, start=1):
                 nested = item if isinstance(item, dict) else {"": item}
                 render_mapping({f"{name} {number}": nested}, console, indent)
