@@ -30,7 +30,7 @@ def to_utc(local: pd.Series, timezone: str = LOCAL_TIMEZONE) -> pd.DataFrame:
     DataFrame
         ``scheduled_at`` (UTC, microseconds) and ``scheduled_status`` (:class:`WallClockStatus`), on ``local``'s index.
     """
-    naive = pd.to_datetime(local).astype("datetime64[us]")
+    naive = pd.to_datetime(local, cache=False).astype("datetime64[us]")
     earlier = naive.dt.tz_localize(timezone, ambiguous=np.ones(len(naive), dtype=bool), nonexistent="NaT")
     unambiguous = naive.dt.tz_localize(timezone, ambiguous="NaT", nonexistent="NaT")
     status = pd.Series(WallClockStatus.EXACT.value, index=naive.index, dtype="str")

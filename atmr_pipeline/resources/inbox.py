@@ -35,11 +35,9 @@ def drivers_fingerprint(path: Path | None) -> str:
     SourceError
         If the file cannot be understood.
     """
-    from atmr_pipeline.sources.workbooks.driver_file import read_driver_file
+    from atmr_pipeline.sources.workbooks.driver_file import DriverFile, read_driver_file
 
-    if path is None or not path.is_file():
-        return fingerprint({})
-    file = read_driver_file(path)
+    file = DriverFile() if path is None else read_driver_file(path)
     return fingerprint({"driver_ids": dict(file.driver_ids), "occasional": sorted(file.occasional)})
 
 

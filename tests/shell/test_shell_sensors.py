@@ -1,18 +1,20 @@
 """Sensors: a workbook is imported once, an alarm asks once, a failure is said without what it quoted."""
 
 import json
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
 from atmr_pipeline.resources.fingerprints import file_hash
-from atmr_pipeline.resources.inbox import workbooks_in
+from atmr_pipeline.resources.inbox import IMPORTED, drivers_fingerprint, workbooks_in
 from atmr_pipeline.sensors import degradation, drift, new_workbook, run_failure
+from atmr_pipeline.sensors import workbooks as workbooks_sensor
 from atmr_pipeline.settings import load_settings
 from atmr_pipeline.state import StateStore
 from atmr_pipeline.state.drift_events import DriftEvent, insert_drift_event
+from atmr_pipeline.state.pipeline_state import set_state
 from atmr_pipeline.state.workbook_files import WorkbookFile, record_workbook_file
 
 QUOTED = "Patient Fictif 12, Rue Imaginaire 3"
@@ -193,3 +195,37 @@ def test_a_failed_run_leaves_one_line_without_what_the_error_quoted(home: Path) 
     assert alert["failed_steps"] == ["breaks"]
     assert "Patient" not in text
     assert "Rue" not in text
+
+
+def test_an_import_that_failed_is_asked_for_again_later_and_three_times_at_most(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [datetime(2026, 6, 1, 8, tzinfo=UTC)]
+    monkeypatch.setattr(workbooks_sensor, "utc_now", lambda: clock[0])
+    (home / "inbox" / "march.xlsx").write_bytes(b"content")
+    ticks = Ticks(new_workbook)
+    asked = []
+    for _ in range(12):
+        asked += ticks.next()
+        clock[0] += timedelta(minutes=16)
+    assert len(asked) == workbooks_sensor.MAX_ATTEMPTS
+    assert len({request.run_key for request in asked}) == len(asked)
+
+
+def test_a_workbook_that_was_refused_whole_is_not_asked_for_again(home: Path) -> None:
+    path = home / "inbox" / "broken.xlsx"
+    path.write_bytes(b"no workbook")
+    store = StateStore(load_settings().state_database_url)
+    store.migrate()
+    set_state(store, IMPORTED, {"drivers": drivers_fingerprint(None), "refused": [file_hash(path)]})
+    ticks = Ticks(new_workbook)
+    assert [ticks.next(), ticks.next(), ticks.next()] == [[], [], []]
+
+
+def test_a_decision_in_the_drivers_file_asks_for_an_import_and_a_count_does_not(home: Path) -> None:
+    drivers = home / "drivers.toml"
+    drivers.write_text("[initials.ZZ]\nseen = 3\n")
+    ticks = Ticks(new_workbook)
+    assert [ticks.next(), ticks.next()] == [[], []]
+    drivers.write_text("[initials.ZZ]\nseen = 5\noccasional = true\n")
+    assert [len(ticks.next()), len(ticks.next()), len(ticks.next())] == [0, 1, 0]

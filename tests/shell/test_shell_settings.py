@@ -55,3 +55,27 @@ def test_secrets_never_appear_in_errors_or_repr(monkeypatch: pytest.MonkeyPatch)
     assert "s3cr3t" not in str(error.value)
     monkeypatch.setenv("ATMR_HISTORY_START", "2025-01-01")
     assert "s3cr3t" not in repr(load_settings())
+
+
+def test_nothing_goes_online_by_default() -> None:
+    settings = load_settings()
+    assert settings.geocoder_names == []
+    assert not settings.weather_online
+    assert settings.osrm_url is None
+
+
+def test_public_services_want_to_know_who_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ATMR_ONLINE_GEOCODERS", "nominatim")
+    with pytest.raises(SettingsError, match="ATMR_CONTACT"):
+        load_settings()
+    monkeypatch.setenv("ATMR_CONTACT", "operations@transporteur.example")
+    assert "operations@transporteur.example" in load_settings().user_agent
+    monkeypatch.delenv("ATMR_CONTACT")
+    monkeypatch.setenv("ATMR_NOMINATIM_URL", "http://127.0.0.1:8080")
+    assert load_settings().geocoder_names == ["nominatim"]
+
+
+def test_an_unknown_geocoder_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ATMR_ONLINE_GEOCODERS", "nominatim, somewhere")
+    with pytest.raises(SettingsError, match="nominatim and geoadmin"):
+        load_settings()

@@ -8,7 +8,7 @@ import pytest
 
 from atmr_pipeline.domain.errors import TableContractError
 from atmr_pipeline.domain.files import write_atomically
-from atmr_pipeline.domain.tables import DISPATCH_RUNS
+from atmr_pipeline.domain.tables import DISPATCH_RUNS, conform
 from atmr_pipeline.resources.tables import Tables
 
 
@@ -83,3 +83,23 @@ def test_a_table_that_breaks_its_schema_is_not_written(tmp_path: Path) -> None:
         tables.write_days("dispatch_runs", wrong, [date(2026, 3, 2)])
     assert "DANCING" not in str(error.value)
     assert not tables.has("dispatch_runs")
+
+
+def test_days_written_one_by_one_leave_nothing_behind_on_other_days(tmp_path: Path) -> None:
+    tables = Tables(tmp_path)
+    old, new = date(2026, 3, 2), date(2026, 3, 9)
+    tables.write_day("dispatch_runs", old, conform(_runs("2026-03-02"), DISPATCH_RUNS))
+    tables.write_day("dispatch_runs", new, conform(_runs("2026-03-09"), DISPATCH_RUNS))
+    tables.leave_other_days("dispatch_runs", [new])
+    assert list(tables.read("dispatch_runs")["service_day"].dt.day) == [9]
+    assert tables.days("dispatch_runs") == [old, new]
+
+
+def test_a_day_with_a_row_of_another_day_or_another_column_is_refused(tmp_path: Path) -> None:
+    tables = Tables(tmp_path)
+    frame = conform(_runs("2026-03-02"), DISPATCH_RUNS)
+    with pytest.raises(TableContractError, match="1 rows lie outside"):
+        tables.write_day("dispatch_runs", date(2026, 3, 3), frame)
+    with pytest.raises(TableContractError, match="not the schema's"):
+        tables.write_day("dispatch_runs", date(2026, 3, 2), frame.assign(more=1))
+    assert tables.days("dispatch_runs") == []
