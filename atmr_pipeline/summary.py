@@ -158,7 +158,8 @@ def render(summary: dict[str, Any], console: Console, *, unchanged: bool = False
     if last is None:
         console.print("no run has ended in this home yet")
     else:
-        verdict = "failed" if last["failures"] else "refused a challenger" if last["refused"] else "succeeded"
+        refused = ", ".join(sorted(last["refused"]))
+        verdict = "failed" if last["failures"] else f"refused by {refused}" if refused else "succeeded"
         console.print(f"last run {last['at']}: {verdict}", highlight=False, soft_wrap=True)
     _print_data(summary, console)
     _print_delay(summary["delay_model"], console)

@@ -7,6 +7,7 @@ import pandas as pd
 
 from atmr_pipeline.assets.common import OPERATIONS, check_result, frame_markdown, picture, rows
 from atmr_pipeline.assets.excel import ADDRESSES
+from atmr_pipeline.domain.errors import TableContractError
 from atmr_pipeline.resources.workspace import Workspace
 
 MOST_SET_ASIDE = 0.10
@@ -27,12 +28,21 @@ def data_account(workspace: Workspace) -> dg.MaterializeResult:
     from atmr_pipeline.monitoring.account import account_picture
     from atmr_pipeline.monitoring.account import data_account as build
 
-    frame = build([*_from_operations(workspace), *_from_workbooks(workspace), *_for_learning(workspace)])
+    stages, not_run = [], []
+    for part, read in (("operations", _from_operations), ("workbooks", _from_workbooks), ("learning", _for_learning)):
+        try:
+            stages += read(workspace)
+        except TableContractError:
+            not_run.append(part)
+    frame = build(stages)
     shown = frame.assign(share=(100 * frame["share"]).map("{:.2f} %".format))
     return dg.MaterializeResult(
         value=frame,
         metadata=rows(
-            frame, account=frame_markdown(shown), picture=picture(account_picture(frame), "what is set aside, and why")
+            frame,
+            not_run_yet=", ".join(not_run) or "none",
+            account=frame_markdown(shown),
+            picture=picture(account_picture(frame), "what is set aside, and why"),
         ),
     )
 
@@ -60,6 +70,9 @@ def _from_operations(workspace: Workspace) -> list[Any]:
             {"actual pickup": int(measured["actual_pickup_at"]), "actual drop-off": int(measured["actual_dropoff_at"])},
         ),
     ]
+    runs = len(tables.read_columns("dispatch_runs", ["dispatch_run_id"]))
+    refused_runs = set_aside["dispatch_runs"]
+    stages.append(Stage("dispatch runs", runs + sum(refused_runs.values()), refused_runs))
     for name in ("driver_shifts", "driver_absences"):
         refused = tables.read_value(f"set_aside_{name}")
         stages.append(Stage(name.replace("_", " "), len(tables.read(name)) + sum(refused.values()), refused))
@@ -74,7 +87,12 @@ def _from_workbooks(workspace: Workspace) -> list[Any]:
     quarantined, courses = tables.read("quarantined_courses"), tables.read("geocoded_courses")
     review = tables.read("address_review")
     return [
-        Stage("workbook rows", counts["read"], _counts(quarantined["reason"])),
+        Stage(
+            "workbook rows",
+            counts["read"],
+            _counts(quarantined["reason"]),
+            no_course={name: counts[name] for name in ("duplicate", "ignored")},
+        ),
         Stage(
             "workbook legs",
             len(courses),
@@ -104,6 +122,7 @@ def _counts(values: pd.Series) -> dict[str, int]:
 def little_is_set_aside(data_account: pd.DataFrame) -> dg.AssetCheckResult:
     aside = data_account[data_account["effect"] == "set aside"]
     shares = (aside.groupby("stage")["rows"].sum() / aside.groupby("stage")["of"].first()).sort_values()
+    shares = shares.fillna(1.0)
     # Trips and labels leave out what has not happened yet; every other stage is given what a person wrote.
     judged = shares.drop(["trips for travel times", "delay labels"], errors="ignore")
     worst = f"{judged.index[-1]} {judged.iloc[-1]:.1%}" if len(judged) else "none"

@@ -1,6 +1,6 @@
 """Workbooks: every row becomes legs, or is set aside with a reason that a clerk can act on."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +9,15 @@ import pandas as pd
 
 from atmr_pipeline.assets.common import OPERATIONS, check_result, counts_table, rows, table_metadata
 from atmr_pipeline.domain.identity import address_key
-from atmr_pipeline.resources.fingerprints import file_hash
-from atmr_pipeline.resources.inbox import IMPORTED, driver_ids, drivers_fingerprint, workbook_limits, workbooks_in
+from atmr_pipeline.resources.inbox import (
+    IMPORTED,
+    content_key,
+    decisions_of,
+    driver_ids,
+    inputs_of,
+    workbook_limits,
+    workbooks_in,
+)
 from atmr_pipeline.resources.providers import SPEED_PROFILE, online_geocoder, travel_provider
 from atmr_pipeline.resources.workspace import Workspace
 
@@ -42,6 +49,8 @@ def workbooks(
     settings = workspace.settings
     paths = workbooks_in(settings.inbox_dir)
     said = read_driver_file(settings.drivers_path)
+    # Taken before anything is read: a file saved meanwhile is another input, and is asked for again.
+    inputs = inputs_of([content_key(path) for path in paths], decisions_of(said))
     parsed = parse_inbox(
         paths,
         hash_key=settings.hash_key_bytes,
@@ -58,9 +67,10 @@ def workbooks(
         "files": len(paths),
         "unknown_initials": parsed.unknown_initials,
         "occasional_initials": parsed.occasional_initials,
+        "inputs": inputs,
     }
     workspace.tables.write_value("workbook_account", account)
-    _record_import(workspace, paths, parsed)
+    _record_files(workspace, parsed)
     yield dg.Output(
         parsed.courses,
         "workbook_courses",
@@ -81,19 +91,15 @@ def workbooks(
     )
 
 
-def _record_import(workspace: Workspace, paths: Sequence[Path], parsed: Any) -> None:
-    """Remember what was imported, and add initials that nobody has explained yet to the drivers file."""
+def _record_files(workspace: Workspace, parsed: Any) -> None:
+    """The account of each file, and initials that nobody has explained yet in the drivers file."""
     from atmr_pipeline.sources.workbooks.driver_file import update_driver_file
-    from atmr_pipeline.state.pipeline_state import set_state
     from atmr_pipeline.state.workbook_files import record_workbook_file
 
-    drivers_file = workspace.settings.drivers_path
     known = {name: count for name, count in parsed.initials.items() if name not in parsed.unknown_initials}
-    update_driver_file(drivers_file, parsed.unknown_initials, known)
+    update_driver_file(workspace.settings.drivers_path, parsed.unknown_initials, known)
     for file in parsed.files:
         record_workbook_file(workspace.state, file)
-    refused = [file_hash(path) for path in paths if path.name in parsed.refused]
-    set_state(workspace.state, IMPORTED, {"drivers": drivers_fingerprint(drivers_file), "refused": refused})
 
 
 @dg.multi_asset(
@@ -108,6 +114,7 @@ def _record_import(workspace: Workspace, paths: Sequence[Path], parsed: Any) -> 
 )
 def geocoding(workspace: Workspace, workbook_courses: pd.DataFrame) -> Iterator[dg.Output[pd.DataFrame]]:
     from atmr_pipeline.sources.geocoding import Gazetteer, geocode_addresses, geocode_courses
+    from atmr_pipeline.state.pipeline_state import set_state
 
     gazetteer = Gazetteer.load(workspace.settings.gazetteer)
     addresses = workspace.private_tables.read(ADDRESSES)
@@ -137,6 +144,8 @@ def geocoding(workspace: Workspace, workbook_courses: pd.DataFrame) -> Iterator[
         "address_review",
         metadata=rows(review, review_workbook=dg.MetadataValue.path(path) if path else "nothing to review"),
     )
+    # Only now is the import complete: until here the sensor asks again for what failed.
+    set_state(workspace.state, IMPORTED, {"inputs": account["inputs"]})
 
 
 def _write_review(workspace: Workspace, addresses: pd.DataFrame, review: pd.DataFrame) -> Path | None:

@@ -87,6 +87,8 @@ def read_operations(context: dg.AssetExecutionContext, workspace: Workspace) -> 
             frame = getattr(extract, name)
             workspace.tables.write_day(name, extract.day, frame)
             tally.add(frame)
+    first_known = date.fromisoformat(SERVICE_DAYS.get_partition_keys()[0])
+    forgotten = {name: workspace.tables.forget_days_before(name, first_known) for name in OPERATIONS_TABLES}
     for name in OPERATIONS_TABLES:
         workspace.tables.leave_other_days(name, days)
     complete = _advance_watermark(workspace, mark)
@@ -99,6 +101,7 @@ def read_operations(context: dg.AssetExecutionContext, workspace: Workspace) -> 
                 **tally.metadata(name),
                 "set_aside": counts_table("reason", set_aside.get(name, {})),
                 "connections_lost": len(retries),
+                "days_before_history_start_removed": forgotten[name],
                 "source_and_tables_agree": complete,
             },
         )

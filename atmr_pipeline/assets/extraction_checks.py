@@ -6,6 +6,7 @@ import pandas as pd
 from atmr_pipeline.assets.common import check_result
 from atmr_pipeline.resources.workspace import Workspace
 
+ENOUGH_TO_JUDGE = 50
 MOST_AT_ONE_POINT, MOST_GOING_NOWHERE = 0.25, 0.02
 """A geocoder that fell back in silence to the city centre put 87 % of pickups on one point, and 74 % of courses from
 that point to itself."""
@@ -47,12 +48,17 @@ def bookings_no_default_point(workspace: Workspace) -> dg.AssetCheckResult:
     shares = {}
     for end, columns in ends.items():
         known = frame.dropna(subset=columns)
-        if known.empty:
-            return check_result(False, f"no booking has {end} coordinates", blocking=False)
-        shares[end] = float(known.groupby(columns).size().max() / len(known))
+        if len(known) >= ENOUGH_TO_JUDGE:
+            shares[end] = float(known.groupby(columns).size().max() / len(known))
+    if not shares:
+        return check_result(
+            len(frame) < ENOUGH_TO_JUDGE,
+            f"not judged: neither end of {ENOUGH_TO_JUDGE} bookings has coordinates ({len(frame):,} bookings)",
+            blocking=False,
+        )
     placed = frame.dropna()
     nowhere = (placed["pickup_lat"] == placed["dropoff_lat"]) & (placed["pickup_lon"] == placed["dropoff_lon"])
-    going_nowhere = float(nowhere.mean()) if len(placed) else 0.0
+    going_nowhere = float(nowhere.mean()) if len(placed) >= ENOUGH_TO_JUDGE else 0.0
     listed = ", ".join(f"{end} {share:.1%}" for end, share in shares.items())
     return check_result(
         max(shares.values()) <= MOST_AT_ONE_POINT and going_nowhere <= MOST_GOING_NOWHERE,

@@ -66,6 +66,9 @@ def demo_live(
     if standing is None:
         raise AtmrError(f"there is no demo company in {settings.root}: run `atmr demo build` first")
     begins = date.fromisoformat(standing.coming_day)
-    scenarios = (Scenario(ScenarioName(scenario), begins),) if scenario else ()
+    try:
+        scenarios = (Scenario(ScenarioName(scenario), begins),) if scenario else ()
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
     manifest = advance(settings.root, days, scenarios=scenarios)
     out.print(f"lived until {manifest.last_day}; the coming day is {manifest.coming_day}", highlight=False)

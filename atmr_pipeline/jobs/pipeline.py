@@ -109,10 +109,10 @@ def run_pipeline(settings: Settings, on_progress: Progress | None = None) -> Pip
 
         workspace = Workspace()
         bind_to_source(settings, workspace)
-        if workspace.operations.inspect_schema():
-            # Only the look at the schema runs: its failed check names what changed, and nothing is written.
-            inputs, reports, days = "", _run_schema_check(on_progress), 0
-        else:
+        # Where the schema has changed only the look at it runs: its failed check names what, and nothing is written.
+        reports = _run_schema_check(on_progress) if workspace.operations.inspect_schema() else []
+        inputs, days = "", 0
+        if not any(report.refused_by or report.failures for report in reports):
             inputs = input_fingerprint(settings, workspace)
             last = get_state(workspace.state, LAST_RUN) or {}
             if last.get("fingerprint") == inputs and not last.get("failures"):
@@ -165,7 +165,7 @@ def input_fingerprint(settings: Settings, workspace: "Workspace") -> str:
     """Hash of everything an outcome depends on: sources, code and settings."""
     from atmr_pipeline.features.fingerprint import frame_fingerprint
     from atmr_pipeline.jobs.partitions import SERVICE_DAYS
-    from atmr_pipeline.resources.inbox import drivers_fingerprint, workbooks_in
+    from atmr_pipeline.resources.inbox import content_key, drivers_fingerprint, workbooks_in
 
     operations, weather = workspace.operations, settings.weather_path
     parts = {
@@ -178,7 +178,7 @@ def input_fingerprint(settings: Settings, workspace: "Workspace") -> str:
         "companies": frame_fingerprint(operations.read_companies().frame),
         "initials": drivers_fingerprint(settings.drivers_path),
         "weather_online": str(date.today()) if settings.weather_online else None,
-        "workbooks": sorted(file_hash(path) for path in workbooks_in(settings.inbox_dir)),
+        "workbooks": sorted(content_key(path) for path in workbooks_in(settings.inbox_dir)),
         "weather": file_hash(weather) if weather and weather.exists() else None,
         "gazetteer": file_hash(settings.gazetteer) if settings.gazetteer else None,
         "last_day": SERVICE_DAYS.get_partition_keys()[-1],

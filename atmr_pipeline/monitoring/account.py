@@ -36,22 +36,30 @@ class Stage:
         Rows that cannot be used as they are, by reason code.
     unknown : mapping of str to int
         Rows that are used although something about them is not known (NULL), by what is not known.
+    no_course : mapping of str to int
+        Rows that are no course of their own: copies, titles, totals, notes.
     """
 
     name: str
     given: int
     set_aside: Mapping[str, int] = field(default_factory=dict)
     unknown: Mapping[str, int] = field(default_factory=dict)
+    no_course: Mapping[str, int] = field(default_factory=dict)
 
 
 def data_account(stages: Sequence[Stage]) -> pd.DataFrame:
     """One row a stage and reason: ``stage, reason, rows, of, share, effect``; nothing with a count of 0.
 
-    ``effect`` is ``set aside`` or ``used, unknown is NULL``; ``share`` is NaN where a stage was given nothing.
+    ``effect`` is ``set aside``, ``used, unknown is NULL`` or ``no course of its own``; ``share`` is NaN where a stage
+    was given nothing.
     """
     records = []
     for stage in stages:
-        for effect, counts in (("set aside", stage.set_aside), ("used, unknown is NULL", stage.unknown)):
+        for effect, counts in (
+            ("set aside", stage.set_aside),
+            ("used, unknown is NULL", stage.unknown),
+            ("no course of its own", stage.no_course),
+        ):
             for reason, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
                 if count:
                     share = count / stage.given if stage.given else float("nan")
@@ -71,9 +79,9 @@ def account_picture(account: pd.DataFrame) -> bytes:
     if drawn.empty:
         say(axes, "nothing was set aside, nothing is unknown")
         return png(figure)
-    is_aside = (drawn["effect"] == "set aside").to_numpy()
+    colours = drawn["effect"].map({"set aside": ALARM_COLOUR, "used, unknown is NULL": CURRENT_COLOUR})
     places = range(len(drawn))
-    axes.barh(places, 100.0 * drawn["share"], color=[ALARM_COLOUR if aside else CURRENT_COLOUR for aside in is_aside])
+    axes.barh(places, 100.0 * drawn["share"], color=list(colours.fillna(REFERENCE_COLOUR)))
     axes.set_yticks(places, [f"{row.stage}: {row.reason}" for row in drawn.itertuples()], fontsize=7)
     for place, (share, count, given) in enumerate(zip(drawn["share"], drawn["rows"], drawn["of"], strict=True)):
         axes.text(100.0 * float(share), place, f"  {count:,} of {given:,}", va="center", fontsize=7)
@@ -83,5 +91,7 @@ def account_picture(account: pd.DataFrame) -> bytes:
     axes.grid(axis="x", color=REFERENCE_COLOUR, alpha=0.3)
     rest = len(account) - len(drawn)
     more = f"; {rest} smaller lines not drawn" if rest else ""
-    axes.set_title(f"set aside (red) and used with something unknown (blue){more}", fontsize=9)
+    axes.set_title(
+        f"red: set aside; blue: used, something unknown; grey: no course of its own{more}", fontsize=9
+    )
     return png(figure)

@@ -1,7 +1,10 @@
 """What has been extracted so far, day by day, to compare with what the source holds now."""
 
+from datetime import date
+
 import pandas as pd
 
+from atmr_pipeline.domain.errors import TableContractError
 from atmr_pipeline.resources.tables import Tables
 from atmr_pipeline.sources.operations import digests_of
 
@@ -22,7 +25,19 @@ def stored_digests(tables: Tables) -> pd.DataFrame:
     parts = []
     for start in range(0, len(days), DAYS_AT_ONCE):
         span = {"first_day": days[start], "last_day": days[min(start + DAYS_AT_ONCE, len(days)) - 1]}
-        parts.append(digests_of(**{name: tables.read_columns(name, columns[name], **span) for name in columns}))
+        try:
+            parts.append(digests_of(**{name: tables.read_columns(name, columns[name], **span) for name in columns}))
+        except TableContractError:
+            parts += _readable(tables, columns, days[start : start + DAYS_AT_ONCE])
     if not parts:
         return digests_of(**{name: tables.read_columns(name, columns[name]) for name in columns})
     return pd.concat(parts, ignore_index=True)
+
+
+def _readable(tables: Tables, columns: dict[str, list[str]], days: list[date]) -> list[pd.DataFrame]:
+    """Digests day by day, without those with a damaged file: such a day differs from the source, and is read again."""
+    return [
+        digests_of(**{name: tables.read_columns(name, columns[name], first_day=day, last_day=day) for name in columns})
+        for day in days
+        if all(tables.is_readable(name, day) for name in columns)
+    ]

@@ -7,14 +7,24 @@ from pathlib import Path
 from typing import Any
 
 import atmr_pipeline
+from atmr_pipeline.domain.errors import SourceError
 
 CODE_PATTERNS = ("*.py", "*.sql", "*.csv")
 
 
 def file_hash(path: Path) -> str:
-    """SHA-256 of a file's bytes, read in pieces."""
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
+    """SHA-256 of a file's bytes, read in pieces.
+
+    Raises
+    ------
+    SourceError
+        If the file cannot be read.
+    """
+    try:
+        with path.open("rb") as handle:
+            return hashlib.file_digest(handle, "sha256").hexdigest()
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read: {error.strerror}") from None
 
 
 def code_fingerprint(*packages: str) -> str:

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.dataset as pads
+import pyarrow.parquet as pq
 
 from atmr_pipeline.domain.errors import TableContractError
 from atmr_pipeline.domain.files import write_atomically
@@ -97,17 +99,30 @@ class Tables:
             if schema is None:
                 raise TableContractError(f"table {name}: not materialised yet")
             return empty(schema)
-        frame = pads.dataset([str(file) for file in files], format="parquet").to_table().to_pandas()
+        frame = _read_files(name, files)
         return conform(frame, schema) if schema is not None else frame
 
     def read_columns(
         self, name: str, columns: list[str], *, first_day: date | None = None, last_day: date | None = None
     ) -> pd.DataFrame:
         """Read some columns of a table of the vocabulary as they lie, without the checks of its schema."""
-        files = [str(file) for file in self._files(name, first_day, last_day)]
-        if not files:
-            return empty(TABLES[name])[columns]
-        return pads.dataset(files, format="parquet").to_table(columns=columns).to_pandas()
+        files = self._files(name, first_day, last_day)
+        return _read_files(name, files, columns) if files else empty(TABLES[name])[columns]
+
+    def is_readable(self, name: str, day: date) -> bool:
+        """Whether a day's file is whole; a day without a file is not."""
+        try:
+            pq.read_metadata(self._day_file(name, day))
+        except (pa.ArrowInvalid, OSError):
+            return False
+        return True
+
+    def forget_days_before(self, name: str, first_day: date) -> int:
+        """Remove the files of earlier days: what is no longer read from the source must not be learned from."""
+        earlier = [day for day in self.days(name) if day < first_day]
+        for day in earlier:
+            self._day_file(name, day).unlink()
+        return len(earlier)
 
     def write_value(self, name: str, value: Any) -> None:
         """Write a small JSON result."""
@@ -149,3 +164,10 @@ class Tables:
 
     def _write_file(self, path: Path, frame: pd.DataFrame) -> None:
         write_atomically(path, lambda hidden: frame.to_parquet(hidden, index=False), mode=self.mode)
+
+
+def _read_files(name: str, files: list[Path], columns: list[str] | None = None) -> pd.DataFrame:
+    try:
+        return pads.dataset([str(file) for file in files], format="parquet").to_table(columns=columns).to_pandas()
+    except (pa.ArrowInvalid, OSError):
+        raise TableContractError(f"table {name}: a file cannot be read, the disk may have damaged it") from None

@@ -1,4 +1,4 @@
-"""A new workbook in the inbox, or a corrected drivers file, starts the import; a failed import is asked for again."""
+"""A change in the inbox or in the drivers file starts the import; an import that failed is asked for again."""
 
 import hashlib
 import json
@@ -9,8 +9,7 @@ from typing import Any
 import dagster as dg
 
 from atmr_pipeline.jobs.definitions import excel_import
-from atmr_pipeline.resources.fingerprints import file_hash
-from atmr_pipeline.resources.inbox import IMPORTED, drivers_fingerprint, workbooks_in
+from atmr_pipeline.resources.inbox import IMPORTED, content_key, drivers_fingerprint, inputs_of, workbooks_in
 from atmr_pipeline.resources.workspace import opened_state
 from atmr_pipeline.settings import Settings, load_settings
 from atmr_pipeline.state.types import utc_now
@@ -24,35 +23,33 @@ ASK_AGAIN_AFTER = timedelta(minutes=30)
     job=excel_import,
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="A workbook whose content was never imported starts excel_import, and so does a drivers file that a "
-    "person changed; a file still being copied waits a tick.",
+    description="A workbook that came, changed or went, or a drivers file that a person changed, starts excel_import; "
+    "files still being copied wait a tick.",
 )
 def new_workbook(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-    """Ask for one import when settled contents were not imported yet.
+    """Ask for one import when what lies in the inbox is not what the last complete import read.
 
-    The cursor remembers each file's size and time from the last tick (a file that changed since is still being copied)
-    and how often each content was asked for. The run key is made of the contents and the attempt, so the daemon never
-    runs the same request twice.
+    The cursor remembers each file's size and time from the last tick (files that changed since are still being copied)
+    and how often these contents were asked for. The run key is made of the contents and the attempt, so the daemon
+    never runs the same request twice.
     """
     settings = load_settings()
-    cursor = {"stats": {}, "asked": {}, **(json.loads(context.cursor) if context.cursor else {})}
-    seen = {path: _size_and_time(path) for path in _watched(settings)}
-    stats = {path.name: stat for path, stat in seen.items() if stat is not None}
-    settled = [path for path in seen if path.name in stats and cursor["stats"].get(path.name) == stats[path.name]]
-    pending = _not_imported(settings, settled)
-    now = utc_now()
-    due = sorted(digest for digest in pending if _is_due(cursor["asked"].get(digest), now))
-    # A request is remembered while its file is away or being copied: the same content asks once, whatever its name.
-    asked = dict(cursor["asked"])
-    for digest in due:
-        asked[digest] = {"times": asked.get(digest, {"times": 0})["times"] + 1, "at": now.isoformat()}
-    state = json.dumps({"stats": stats, "asked": asked})
-    if not due:
-        context.update_cursor(state)
-        return dg.SkipReason(_why_nothing(len(stats), pending))
-    attempts = "".join(f"{digest}:{asked[digest]['times']}" for digest in due)
-    key = hashlib.sha256(attempts.encode()).hexdigest()[:32]
-    return dg.SensorResult(run_requests=[dg.RunRequest(run_key=f"workbooks:{key}")], cursor=state)
+    cursor = {"stats": None, "asked": {}, **(json.loads(context.cursor) if context.cursor else {})}
+    watched = _watched(settings)
+    stats = {path.name: _size_and_time(path) for path in watched}
+    if cursor["stats"] != stats:
+        context.update_cursor(json.dumps({**cursor, "stats": stats}))
+        return dg.SkipReason(f"{len(stats)} files watched: waiting until none of them changes")
+    inputs = _inputs(settings)
+    if inputs == _last_import(settings):
+        return dg.SkipReason(f"{len(stats)} files watched, all as they were last imported")
+    now, asked = utc_now(), cursor["asked"].get(inputs)
+    if not _is_due(asked, now):
+        return dg.SkipReason(f"the import was asked for {asked['times']} times and has not succeeded")
+    times = asked["times"] + 1 if asked else 1
+    cursor["asked"][inputs] = {"times": times, "at": now.isoformat()}
+    key = hashlib.sha256(f"{inputs}:{times}".encode()).hexdigest()[:32]
+    return dg.SensorResult(run_requests=[dg.RunRequest(run_key=f"workbooks:{key}")], cursor=json.dumps(cursor))
 
 
 def _watched(settings: Settings) -> list[Path]:
@@ -60,33 +57,26 @@ def _watched(settings: Settings) -> list[Path]:
     return [*workbooks_in(settings.inbox_dir), *drivers]
 
 
+def _inputs(settings: Settings) -> str:
+    contents = [content_key(path) for path in workbooks_in(settings.inbox_dir)]
+    return inputs_of(contents, drivers_fingerprint(settings.drivers_path))
+
+
+def _last_import(settings: Settings) -> str:
+    """What the last complete import read; an empty inbox where there was none."""
+    nothing = inputs_of([], drivers_fingerprint(None))
+    if not (settings.state_url or (settings.root / "state.db").exists()):
+        return nothing
+    from atmr_pipeline.state.pipeline_state import get_state
+
+    with opened_state(settings) as store:
+        return str((get_state(store, IMPORTED) or {"inputs": nothing})["inputs"])
+
+
 def _is_due(asked: dict[str, Any] | None, now: datetime) -> bool:
     if asked is None:
         return True
     return asked["times"] < MAX_ATTEMPTS and now - datetime.fromisoformat(asked["at"]) >= ASK_AGAIN_AFTER
-
-
-def _why_nothing(watched: int, pending: set[str]) -> str:
-    return f"{watched} files watched, {len(pending)} of them asked for and not imported yet"
-
-
-def _not_imported(settings: Settings, settled: list[Path]) -> set[str]:
-    """Contents that no run has imported, by hand or otherwise; a workbook that was refused whole is settled too."""
-    drivers = settings.drivers_path
-    known: set[str] = set()
-    workbooks = {file_hash(path) for path in settled if path != drivers}
-    imported: dict[str, Any] = {}
-    if settings.state_url or (settings.root / "state.db").exists():
-        from atmr_pipeline.state.pipeline_state import get_state
-        from atmr_pipeline.state.workbook_files import find_workbook_file
-
-        with opened_state(settings) as store:
-            imported = get_state(store, IMPORTED) or {}
-            known = {digest for digest in workbooks if find_workbook_file(store, digest) is not None}
-    pending = workbooks - known - set(imported.get("refused", []))
-    if drivers in settled and drivers_fingerprint(drivers) != imported.get("drivers", drivers_fingerprint(None)):
-        pending.add(drivers_fingerprint(drivers))
-    return pending
 
 
 def _size_and_time(path: Path) -> list[int] | None:

@@ -133,6 +133,14 @@ def test_a_day_that_one_table_lacks_was_not_extracted(company: Company) -> None:
     assert "2026-06-01" in days_to_extract(company.workspace, KNOWN)
 
 
+def test_a_damaged_day_file_is_read_again(company: Company) -> None:
+    damaged = company.workspace.tables.root / "bookings" / "2026-06-02.parquet"
+    damaged.write_bytes(damaged.read_bytes()[:100])
+    assert company.differing() == ["2026-06-02"]
+    company.extract("2026-06-02", "2026-06-02")
+    assert company.differing() == []
+
+
 def test_a_tick_reads_older_days_in_runs_of_their_own_that_go_first(company: Company) -> None:
     booking, day = company.a_booking()
     company.source("DELETE FROM assignment WHERE booking_id = ?", booking)

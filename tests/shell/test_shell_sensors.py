@@ -7,15 +7,13 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from atmr_pipeline.resources.fingerprints import file_hash
-from atmr_pipeline.resources.inbox import IMPORTED, drivers_fingerprint, workbooks_in
+from atmr_pipeline.resources.inbox import IMPORTED, content_key, drivers_fingerprint, inputs_of, workbooks_in
 from atmr_pipeline.sensors import degradation, drift, new_workbook, run_failure
 from atmr_pipeline.sensors import workbooks as workbooks_sensor
 from atmr_pipeline.settings import load_settings
 from atmr_pipeline.state import StateStore
 from atmr_pipeline.state.drift_events import DriftEvent, insert_drift_event
 from atmr_pipeline.state.pipeline_state import set_state
-from atmr_pipeline.state.workbook_files import WorkbookFile, record_workbook_file
 
 QUOTED = "Patient Fictif 12, Rue Imaginaire 3"
 
@@ -50,15 +48,41 @@ def test_a_new_workbook_waits_one_tick_and_asks_for_one_import(home: Path) -> No
     assert ticks.next() == []
 
 
+def _imported(home: Path) -> None:
+    """What an import that ended well leaves behind."""
+    store = StateStore(load_settings().state_database_url)
+    store.migrate()
+    contents = [content_key(path) for path in workbooks_in(home / "inbox")]
+    set_state(store, IMPORTED, {"inputs": inputs_of(contents, drivers_fingerprint(home / "drivers.toml"))})
+    store.close()
+
+
 def test_a_workbook_that_a_run_has_imported_already_asks_for_nothing(home: Path) -> None:
     path = home / "inbox" / "march.xlsx"
     path.write_bytes(b"content")
-    store = StateStore(load_settings().state_database_url)
-    store.migrate()
-    record_workbook_file(store, WorkbookFile(file_hash(path), path.name, 3, 1, 1, 0, 1))
+    _imported(home)
     ticks = Ticks(new_workbook)
     assert [ticks.next(), ticks.next(), ticks.next()] == [[], [], []]
     path.write_bytes(b"other content")
+    assert [len(ticks.next()), len(ticks.next())] == [0, 1]
+
+
+def test_a_workbook_that_was_taken_away_or_came_back_asks_for_an_import(home: Path) -> None:
+    path = home / "inbox" / "march.xlsx"
+    path.write_bytes(b"content")
+    _imported(home)
+    ticks = Ticks(new_workbook)
+    ticks.next()
+    path.unlink()
+    assert [len(ticks.next()), len(ticks.next())] == [0, 1]
+    _imported(home)
+    path.write_bytes(b"content")
+    assert [len(ticks.next()), len(ticks.next())] == [0, 1]
+
+
+def test_a_broken_drivers_file_does_not_stop_the_sensor(home: Path) -> None:
+    (home / "drivers.toml").write_text("[initials.ZZ\n")
+    ticks = Ticks(new_workbook)
     assert [len(ticks.next()), len(ticks.next())] == [0, 1]
 
 
@@ -212,20 +236,12 @@ def test_an_import_that_failed_is_asked_for_again_later_and_three_times_at_most(
     assert len({request.run_key for request in asked}) == len(asked)
 
 
-def test_a_workbook_that_was_refused_whole_is_not_asked_for_again(home: Path) -> None:
-    path = home / "inbox" / "broken.xlsx"
-    path.write_bytes(b"no workbook")
-    store = StateStore(load_settings().state_database_url)
-    store.migrate()
-    set_state(store, IMPORTED, {"drivers": drivers_fingerprint(None), "refused": [file_hash(path)]})
-    ticks = Ticks(new_workbook)
-    assert [ticks.next(), ticks.next(), ticks.next()] == [[], [], []]
-
-
 def test_a_decision_in_the_drivers_file_asks_for_an_import_and_a_count_does_not(home: Path) -> None:
     drivers = home / "drivers.toml"
     drivers.write_text("[initials.ZZ]\nseen = 3\n")
     ticks = Ticks(new_workbook)
+    assert [ticks.next(), ticks.next()] == [[], []]
+    drivers.write_text("[initials.ZZ]\nseen = 4\n")
     assert [ticks.next(), ticks.next()] == [[], []]
     drivers.write_text("[initials.ZZ]\nseen = 5\noccasional = true\n")
     assert [len(ticks.next()), len(ticks.next()), len(ticks.next())] == [0, 1, 0]

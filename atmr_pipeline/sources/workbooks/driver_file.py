@@ -184,10 +184,13 @@ def _checked(path: Path, document: tomlkit.TOMLDocument) -> DriverFile:
     driver_ids: dict[str, int] = {}
     occasional: set[str] = set()
     undecided: set[str] = set()
-    for key, entry in section.items():
+    for number, (key, entry) in enumerate(section.items(), start=1):
         name = normalise_initials(key)
-        if not name:
-            raise SourceError(f"{path.name}: {key!r} names no initials. Write letters, as in [initials.AB].")
+        if not 0 < len(name) <= MAX_INITIALS:
+            # Not quoted: it may be a name.
+            raise SourceError(
+                f"{path.name}: entry {number} has no initials of 1 to {MAX_INITIALS} letters. Write [initials.AB]."
+            )
         if name in driver_ids or name in occasional or name in undecided:
             raise SourceError(f"{path.name}: initials {name} stand twice, in two spellings. Keep one entry.")
         _check_entry(path, name, entry)

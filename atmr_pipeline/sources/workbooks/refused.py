@@ -14,11 +14,13 @@ from atmr_pipeline.sources.workbooks.cells import Cell, is_empty
 from atmr_pipeline.sources.workbooks.headers import Column
 from atmr_pipeline.sources.workbooks.limits import MAX_CELL_CHARACTERS
 from atmr_pipeline.sources.workbooks.reasons import REASONS
+from atmr_pipeline.sources.workbooks.times import EXCEL_DAYS, EXCEL_EPOCH, MINUTES_A_DAY, read_moment
 
 CELL_COLUMNS = (Column.PATIENT, Column.WHEN, Column.COURSE, Column.PICKUP, Column.DROPOFF, Column.INITIALS)
 RAW_COLUMNS = ("file_name", "sheet", "row", "reason", *(column.value for column in CELL_COLUMNS), "origin_check")
 CONTROL_CHARACTERS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 CHECK_HEX_DIGITS = 16
+HOURS_A_DAY = 24
 
 
 class Position(NamedTuple):
@@ -81,18 +83,36 @@ def raw_frame(rows: Sequence[RefusedRow]) -> pd.DataFrame:
 
 def row_texts(cells: Mapping[Column, Cell]) -> tuple[str, ...]:
     """A row as a clerk would type it into the columns :data:`CELL_COLUMNS`, fit for a cell of a workbook."""
-    moments = [as_text(cells.get(column)) for column in (Column.WHEN, Column.TIME, Column.RETURN_TIME)]
-    if moments[2] and not moments[1] and not isinstance(cells.get(Column.WHEN), str):
-        moments[1] = "?"
+    moments = [_moment_text(cells.get(column)) for column in (Column.WHEN, Column.TIME, Column.RETURN_TIME)]
+    course = as_text(cells.get(Column.COURSE))
+    if moments[2]:
+        # One column is to say what two or three did: that a lone time is the return's, and that there is a return.
+        is_alone = read_moment(cells.get(Column.WHEN), cells.get(Column.TIME)).first is None
+        moments[1] = "?" if is_alone else moments[1]
+        if Column.COURSE not in cells:
+            course = "R" if is_alone else "A/R"
     others = cells.get(Column.RETURN_INITIALS), cells.get(Column.SECOND_INITIALS)
     drivers = [as_text(cells.get(Column.INITIALS)), next((as_text(cell) for cell in others if cell is not None), "")]
     if Column.RETURN_INITIALS in cells and drivers[0] and not drivers[1]:
         drivers[1] = "?"
     texts = {
         Column.WHEN: "  ".join(text for text in moments if text),
+        Column.COURSE: course,
         Column.INITIALS: "/".join(drivers) if drivers[1] else drivers[0],
     }
     return tuple(clean(texts.get(column, as_text(cells.get(column)))) for column in CELL_COLUMNS)
+
+
+def _moment_text(value: Cell) -> str:
+    """A date or time as text; the numbers that Excel holds them as would say nothing to a clerk."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        if 0 <= value < 1:
+            return as_text(timedelta(days=float(value)))
+        if value < HOURS_A_DAY:
+            return f"{value:.2f}"
+        if EXCEL_DAYS[0] <= value < EXCEL_DAYS[1]:
+            return as_text(EXCEL_EPOCH + timedelta(minutes=round(value * MINUTES_A_DAY)))
+    return as_text(value)
 
 
 def fingerprint(texts: Sequence[str]) -> str:

@@ -87,8 +87,7 @@ def read_row(
     pickup, dropoff = address_text(raw.get(Column.PICKUP)), address_text(raw.get(Column.DROPOFF))
     if not pickup or not dropoff:
         return CourseRow(raw, problem="empty_address")
-    course = raw.get(Column.COURSE)
-    kind = _kind_of("" if is_empty(course) else str(course))
+    kind = _course_kind(raw, moment)
     if kind is None:
         return CourseRow(raw, problem="unknown_course")
     legs, problem = split_course(kind, moment, pickup, dropoff, _drivers(raw))
@@ -129,6 +128,19 @@ def cells_by_meaning(cells: Sequence[Cell], header: Header) -> dict[Column, Cell
     return raw
 
 
+def _course_kind(raw: Mapping[Column, Cell], moment: Moment) -> str | None:
+    """``round_trip``, ``outbound`` or ``return``; None if the course column is not understood.
+
+    A workbook without that column but with one for the return time says it there.
+    """
+    if Column.COURSE in raw or Column.RETURN_TIME not in raw:
+        course = raw.get(Column.COURSE)
+        return _kind_of("" if course is None else str(course))
+    if moment.second is None:
+        return "outbound"
+    return "return" if moment.first is None else "round_trip"
+
+
 def _drivers(raw: Mapping[Column, Cell]) -> tuple[str | None, str | None]:
     """Initials of both legs, from one column or two.
 
@@ -144,7 +156,6 @@ def _drivers(raw: Mapping[Column, Cell]) -> tuple[str | None, str | None]:
 
 @lru_cache(maxsize=1024)
 def _kind_of(written: str) -> str | None:
-    """``round_trip``, ``outbound`` or ``return``; None if the course column is not understood."""
     kind = normalise(written).replace(" ", "")
     if ROUND_TRIP.fullmatch(kind):
         return "round_trip"

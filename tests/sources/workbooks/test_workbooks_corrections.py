@@ -165,6 +165,28 @@ def test_rows_without_a_header_can_be_corrected(tmp_path: Path) -> None:
     assert after.counts == RowCounts(read=7, accepted=2, duplicate=1, ignored=4)
 
 
+def test_times_and_drivers_in_columns_of_their_own_become_one_text(tmp_path: Path) -> None:
+    header = ["Nom", "Date", "Heure aller", "Heure retour", "Départ", "Arrivée", "Chauffeur aller", "Chauffeur retour"]
+    rows = [
+        ["Patient Fictif 1", 45931, 0.6666667, 9.3, PALEXPO, UNI_MAIL, "A.B", "C.D"],
+        ["Patient Fictif 2", datetime(2025, 10, 2), None, "16h", PALEXPO, None, "A.B", None],
+        ["Patient Fictif 3", datetime(2025, 10, 3), "9h15", None, PALEXPO, None, "A.B", "C.D"],
+    ]
+    source = write_xlsx(tmp_path / "a.xlsx", [header, *rows])
+    before = read(source)
+    review = review_of(before, tmp_path / "review.xlsx")
+    sheet = openpyxl.load_workbook(review)["Courses"]
+    assert [[cell.value for cell in row[1:3]] + [row[5].value] for row in sheet.iter_rows(min_row=2)] == [
+        ["02.10.2025  ?  16h", "R", "A.B/?"],
+        ["03.10.2025  9h15", None, "A.B/C.D"],
+        ["01.10.2025  16:00  9.30", "A/R", "A.B/C.D"],
+    ]
+    edit(review, E2=UNI_MAIL, E3=UNI_MAIL, B4="01.10.2025  9h15  16h")
+    after = read(review, source)
+    legs = after.courses[["row", "leg", "driver_initials"]].fillna("-").to_numpy().tolist()
+    assert legs == [[2, "return", "-"], [3, "outbound", "AB"], [4, "outbound", "AB"], [4, "return", "CD"]]
+
+
 def test_a_correction_that_is_no_course_is_not_dropped(source: Path, tmp_path: Path) -> None:
     review = edit(review_of(read(source), tmp_path / "review.xlsx"), B3=None, C3=None, D3=None, E3=None, F3=None)
     after = read(source, review)

@@ -114,7 +114,8 @@ def test_the_file_goes_before_the_fleet() -> None:
         ("[initials.AB]\noccasional = 'oui'\n", "occasional of initials AB"),
         ("[initials.AB]\noccasional = true\ndriver_id = 3\n", "AB have a driver_id and are occasional"),
         ("[initials.AB]\n[initials.'A.B']\n", "AB stand twice"),
-        ("[initials.'?']\n", "names no initials"),
+        ("[initials.'?']\n", "entry 1 has no initials"),
+        ("[initials.AB]\n[initials.'Anne Fictive']\n", "entry 2 has no initials"),
     ],
 )
 def test_what_makes_no_sense_is_named_and_left_alone(path: Path, text: str, message: str) -> None:

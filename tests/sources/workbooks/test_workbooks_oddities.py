@@ -208,6 +208,21 @@ def test_columns_that_contradict_each_other(tmp_path: Path, first: Any, second: 
     assert outcomes(parsed) == {2: reason}
 
 
+def test_a_column_for_the_return_time_in_place_of_the_course(tmp_path: Path) -> None:
+    rows = [
+        ["Nom", "Date", "Heure aller", "Heure retour", "Départ", "Arrivée"],
+        ["P", "01.10.2025", "9h15", "16h", PALEXPO, UNI_MAIL],
+        ["P", "02.10.2025", "9h15", None, PALEXPO, UNI_MAIL],
+        ["P", "03.10.2025", None, "16h", PALEXPO, UNI_MAIL],
+    ]
+    parsed = parse_workbook(write_xlsx(tmp_path / "a.xlsx", rows), hash_key=KEY, driver_ids={}, today=TODAY)
+    assert outcomes(parsed) == {
+        2: "outbound 01.10 09:15 -; return 01.10 16:00 -",
+        3: "outbound 02.10 09:15 -",
+        4: "return 03.10 16:00 -",
+    }
+
+
 @pytest.mark.parametrize(
     ("headers", "blank"),
     [(("Chauffeur aller", "Chauffeur retour"), "-"), (("CFT", "CFT retour"), "-"), (("Driver 1", "Driver 2"), "AB")],
