@@ -112,6 +112,9 @@ class Settings(BaseSettings):
     workbook_max_columns: Annotated[
         int, Field(ge=1, le=16_384, description="last column of a sheet that may hold a value")
     ] = 200
+    workbook_max_cells: Annotated[int, Field(ge=1, le=100_000_000, description="cells of a workbook, all sheets")] = (
+        6_000_000
+    )
     workbook_max_sheets: Annotated[int, Field(ge=1, le=1_000, description="sheets of a workbook")] = 60
     travel_detour: Annotated[float, Field(ge=1.0, le=3.0, description="road km over great-circle km")] = 1.35
     ui_port: Annotated[int, Field(ge=1024, le=65535, description="port of the Dagster UI, loopback only")] = 3000

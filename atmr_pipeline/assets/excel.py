@@ -1,14 +1,17 @@
 """Workbooks: every row becomes legs, or is set aside with a reason that a clerk can act on."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 import pandas as pd
 
 from atmr_pipeline.assets.common import OPERATIONS, check_result, counts_table, rows, table_metadata
 from atmr_pipeline.domain.identity import address_key
+from atmr_pipeline.domain.vocabulary import LOCAL_TIMEZONE
 from atmr_pipeline.resources.inbox import (
     IMPORTED,
     content_key,
@@ -149,15 +152,18 @@ def geocoding(workspace: Workspace, workbook_courses: pd.DataFrame) -> Iterator[
 
 
 def _write_review(workspace: Workspace, addresses: pd.DataFrame, review: pd.DataFrame) -> Path | None:
+    """What waits for a clerk; each review has a name of its own, so that one in the inbox never replaces another."""
     from atmr_pipeline.sources.workbooks import write_review_workbook
 
     waiting = [workspace.private_tables.read(name) for name in ("quarantined_rows", "set_aside_rows")]
     raw = pd.concat(waiting, ignore_index=True)
-    path = workspace.settings.root / "private" / "review.xlsx"
+    folder = workspace.settings.root / "private"
+    for old in folder.glob("review*.xlsx"):
+        # It would ask for what is done, or be asked for twice.
+        old.unlink()
     if review.empty and raw.empty:
-        # An old one would ask for what is done.
-        path.unlink(missing_ok=True)
         return None
+    path = folder / f"review-{datetime.now(ZoneInfo(LOCAL_TIMEZONE)):%Y-%m-%d-%H%M%S}.xlsx"
     write_review_workbook(path, raw, review.merge(addresses, on="address_key", how="left"))
     return path
 

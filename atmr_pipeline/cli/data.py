@@ -68,7 +68,7 @@ def gazetteer_build(
 ) -> None:
     """Make one searchable address directory of the published ones: SITG CAD_ADRESSE, the federal one, or our layout."""
     from atmr_pipeline.cli.output import err
-    from atmr_pipeline.sources.geocoding import build_gazetteer
+    from atmr_pipeline.sources.geocoding.build import build_gazetteer
     from atmr_pipeline.summary import progress, render_mapping
 
     with progress(err) as report:

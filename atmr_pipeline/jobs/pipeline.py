@@ -32,6 +32,7 @@ OUTCOME_SETTINGS = (
     "policy_holdout_days", "policy_minimum_days", "policy_gradient_steps", "policy_beam_width", "travel_detour",
     "online_geocoders", "nominatim_url", "geoadmin_url", "osrm_url", "workbook_max_file_mb",
     "workbook_max_uncompressed_mb", "workbook_max_rows", "workbook_max_columns", "workbook_max_sheets",
+    "workbook_max_cells",
 )  # fmt: skip
 
 NEEDS_CHAMPION = {

@@ -91,7 +91,5 @@ def account_picture(account: pd.DataFrame) -> bytes:
     axes.grid(axis="x", color=REFERENCE_COLOUR, alpha=0.3)
     rest = len(account) - len(drawn)
     more = f"; {rest} smaller lines not drawn" if rest else ""
-    axes.set_title(
-        f"red: set aside; blue: used, something unknown; grey: no course of its own{more}", fontsize=9
-    )
+    axes.set_title(f"red: set aside; blue: used, something unknown; grey: no course of its own{more}", fontsize=9)
     return png(figure)

@@ -78,4 +78,5 @@ def workbook_limits(settings: Settings) -> "WorkbookLimits":
         max_rows=settings.workbook_max_rows,
         max_columns=settings.workbook_max_columns,
         max_sheets=settings.workbook_max_sheets,
+        max_cells=settings.workbook_max_cells,
     )

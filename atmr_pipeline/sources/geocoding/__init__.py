@@ -1,15 +1,12 @@
 """Where an address is: an offline directory, its precision and its source; never a default point."""
 
-from atmr_pipeline.sources.geocoding.build import BuildReport, build_gazetteer
 from atmr_pipeline.sources.geocoding.courses import geocode_addresses, geocode_courses
 from atmr_pipeline.sources.geocoding.gazetteer import Answer, Gazetteer, OnlineGeocoder
 
 __all__ = [
     "Answer",
-    "BuildReport",
     "Gazetteer",
     "OnlineGeocoder",
-    "build_gazetteer",
     "geocode_addresses",
     "geocode_courses",
 ]

@@ -59,11 +59,11 @@ def _encoding(file_name: str, data: bytes) -> str:
         return "utf-16"
     if b"\x00" in data:
         raise WorkbookError(file_name, "wrong_format", "it is not text")
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError:
-        return "cp1252"
-    return "utf-8-sig"
+    text = data.decode("utf-8", errors="replace")
+    damaged = text.count("\ufffd")
+    # A few broken bytes in UTF-8 are shown as such; what Excel writes breaks at every accent.
+    accents = len(text) - len(text.encode("ascii", errors="ignore")) - damaged
+    return "cp1252" if damaged > accents else "utf-8-sig"
 
 
 def _lines(file_name: str, data: bytes, encoding: str) -> Iterator[str]:

@@ -75,6 +75,7 @@ class Content:
         self._plain: dict[str, str] = {}
 
     def of(self, row: CourseRow) -> str:
+        """What a row says; private."""
         parts = [str(row.day), str(row.is_round_trip), self._normalised(row.patient)]
         for leg in row.legs:
             pickup, dropoff = self._normalised(leg.pickup), self._normalised(leg.dropoff)
@@ -82,6 +83,7 @@ class Content:
         return "\x1f".join(parts)
 
     def hash_of(self, content: str) -> str:
+        """Its keyed hash."""
         return keyed_hash(content, self.hash_key, purpose="workbook-row")
 
     def _normalised(self, text: str) -> str:

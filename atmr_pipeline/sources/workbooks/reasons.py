@@ -102,7 +102,7 @@ REASONS: dict[str, Reason] = {
         "The file is protected by a password: remove the protection and save it.",
     ),
     "too_large": Reason(
-        "Le fichier dépasse les limites de lecture : supprimez les lignes et colonnes vides, ou partagez-le.",
+        "Le fichier dépasse les limites de lecture : supprimez les lignes et colonnes vides, ou découpez-le.",
         "The file exceeds the reading limits: delete empty rows and columns, or split it.",
     ),
     "no_header": Reason(

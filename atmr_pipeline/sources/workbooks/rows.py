@@ -21,6 +21,7 @@ RETURN = re.compile(r"r|retour|retoursimple|retourseul(?:ement)?|return|inbound"
 ZONE = ZoneInfo(LOCAL_TIMEZONE)
 OWN_CELLS = 2
 """Cells that a row must have of its own before a merged cell above it lends its value."""
+READABLE = re.compile(r"[^\W_]")
 NOTHING_VISIBLE = {ord(char): None for char in INVISIBLE}
 
 
@@ -214,15 +215,13 @@ def address_text(cell: Cell) -> str:
 
     Line breaks and runs of spaces stay, for they separate its parts.
     """
-    return "" if is_empty(cell) else _readable(_as_written(cell))
-
-
-@lru_cache(maxsize=8192)
-def _readable(written: str) -> str:
-    if is_error(written):
+    if is_empty(cell) or is_error(cell):
         return ""
-    text = written.replace("_x000D_", "").translate(NOTHING_VISIBLE).strip()
-    return text if any(char.isalnum() for char in text) else ""
+    text = _as_written(cell)
+    if not text.isascii():
+        text = text.translate(NOTHING_VISIBLE)
+    text = text.replace("_x000D_", "").strip()
+    return text if READABLE.search(text) else ""
 
 
 def _as_written(value: Cell) -> str:

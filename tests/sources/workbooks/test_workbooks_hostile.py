@@ -328,6 +328,30 @@ def test_a_formula_is_never_computed(tmp_path: Path) -> None:
     assert read_cells(path, SMALL)[0].rows == [(1, (None, None, "x"))]
 
 
+@pytest.mark.parametrize(
+    ("limit", "value", "words"),
+    [
+        ("max_file_mb", 1, "larger than 1 MiB"),
+        ("max_uncompressed_mb", 1, "unpacks to more than 1 MiB"),
+        ("max_rows", 5, "beyond row 5 or column 200"),
+        ("max_columns", 5, "beyond row 200,000 or column 5"),
+        ("max_cells", 30, "more than 30 cells"),
+        ("max_sheets", 1, "more than 1 sheets"),
+    ],
+)
+def test_every_limit_says_what_it_is(tmp_path: Path, limit: str, value: int, words: str) -> None:
+    rows = [HEADER, *[course() for _ in range(5)]]
+    path = write_xlsx(tmp_path / "a.xlsx", {"Un": rows, "Deux": rows})
+    if limit in ("max_file_mb", "max_uncompressed_mb"):
+        # Noise does not pack; zeros do.
+        filling = os.urandom(2_000_000) if limit == "max_file_mb" else b"0" * 2_000_000
+        rewrite_part(path, "xl/media/image.bin", lambda _: filling)
+    with pytest.raises(WorkbookError, match=words) as caught:
+        read_cells(path, dataclasses.replace(WorkbookLimits(), **{limit: value}))
+    assert caught.value.reason == "too_large"
+    assert len(read_cells(path, WorkbookLimits())) == 2
+
+
 @pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(WorkbookLimits)])
 def test_limits_are_checked(field: str) -> None:
     with pytest.raises(ValueError, match=field):

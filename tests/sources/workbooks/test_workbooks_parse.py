@@ -72,6 +72,14 @@ def test_csv_dialects(tmp_path: Path, delimiter: str, encoding: str) -> None:
     assert list(parsed.courses["row"]) == [2, 2, 3]
 
 
+def test_a_broken_byte_does_not_spoil_the_other_accents(tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "a.csv", [HEADER, course(pickup="Hôpital \N{REPLACEMENT CHARACTER} fictif")])
+    path.write_bytes(path.read_bytes().replace("\N{REPLACEMENT CHARACTER}".encode(), b"\xe9"))
+    parsed = parse(path)
+    assert parsed.counts.accepted == 1
+    assert "Hôpital \N{REPLACEMENT CHARACTER} fictif" in set(parsed.addresses["address_text"])
+
+
 def test_sheets_headers_totals_and_notes(tmp_path: Path) -> None:
     path = write_xlsx(
         tmp_path / "a.xlsx",
