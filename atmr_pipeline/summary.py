@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from rich.console import Console
@@ -11,9 +11,10 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from atmr_pipeline.jobs.pipeline import LAST_RUN
-from atmr_pipeline.resources.workspace import Workspace
 from atmr_pipeline.settings import Settings
+
+if TYPE_CHECKING:
+    from atmr_pipeline.resources.workspace import Workspace
 
 EXTRACTED = ("bookings", "assignments", "dispatch_runs", "drivers", "driver_shifts", "weather_forecast")
 NOTHING_PROMOTED: dict[str, Any] = {"champion": None, "moves": 0, "last_decision": None}
@@ -24,6 +25,8 @@ def collect(settings: Settings) -> dict[str, Any]:
     """Read the summary from the home; parts that were never materialised are None, not zero.
     Looking creates nothing: where there is no state yet, nothing ran and nothing was promoted.
     """
+    from atmr_pipeline.resources.workspace import Workspace
+
     workspace = Workspace()
     tables = workspace.tables
     return {
@@ -53,14 +56,15 @@ def _has_state(settings: Settings) -> bool:
     return settings.state_url is not None or (settings.root / "state.db").exists()
 
 
-def _last_run(workspace: Workspace) -> dict[str, Any] | None:
+def _last_run(workspace: "Workspace") -> dict[str, Any] | None:
+    from atmr_pipeline.jobs.pipeline import LAST_RUN
     from atmr_pipeline.state.pipeline_state import get_state
 
     record: dict[str, Any] | None = get_state(workspace.state, LAST_RUN)
     return record
 
 
-def _excel(workspace: Workspace) -> dict[str, Any] | None:
+def _excel(workspace: "Workspace") -> dict[str, Any] | None:
     tables = workspace.tables
     if not tables.has("geocoded_courses"):
         return None
@@ -84,7 +88,7 @@ def _counts(series: pd.Series) -> dict[str, int]:
     return {str(key): int(count) for key, count in series.dropna().value_counts().items()}
 
 
-def _delay(workspace: Workspace) -> dict[str, Any] | None:
+def _delay(workspace: "Workspace") -> dict[str, Any] | None:
     if not workspace.tables.has("delay_model"):
         return None
     record = workspace.tables.read_value("delay_model")
@@ -100,7 +104,7 @@ def _delay(workspace: Workspace) -> dict[str, Any] | None:
     }
 
 
-def _policy(workspace: Workspace) -> dict[str, Any] | None:
+def _policy(workspace: "Workspace") -> dict[str, Any] | None:
     if not workspace.tables.has("dispatch_evaluation"):
         return None
     table = workspace.tables.read("dispatch_evaluation")
@@ -119,7 +123,7 @@ def _policy(workspace: Workspace) -> dict[str, Any] | None:
     return {"challenger": record["version_id"], "held_out_days": len(days), "methods": methods}
 
 
-def _promotion(workspace: Workspace, kind: str) -> dict[str, Any]:
+def _promotion(workspace: "Workspace", kind: str) -> dict[str, Any]:
     alias = workspace.registry.alias(kind, "champion")
     events = workspace.registry.history(kind)
     last = [event for event in events if event.action != "registered"]
@@ -133,7 +137,7 @@ def _promotion(workspace: Workspace, kind: str) -> dict[str, Any]:
     }
 
 
-def _feedback(workspace: Workspace) -> dict[str, Any] | None:
+def _feedback(workspace: "Workspace") -> dict[str, Any] | None:
     tables = workspace.tables
     if not tables.has("delay_predictions"):
         return None
