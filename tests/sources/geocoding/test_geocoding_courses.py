@@ -182,3 +182,21 @@ def test_no_courses(answers: pd.DataFrame) -> None:
     geocoded, review = geocode_courses(empty(WORKBOOK_COURSES), answers, HaversineTravel())
     assert (len(geocoded), len(review)) == (0, 0)
     GEOCODED_COURSES.validate(geocoded)
+
+
+def test_a_corrected_address_is_asked_online_by_its_new_text() -> None:
+    class Online:
+        def __init__(self) -> None:
+            self.asked: list[tuple[str, str]] = []
+
+        def locate_many(self, pairs):
+            self.asked += pairs
+            return {key: Answer(46.2, 6.14, AddressPrecision.HOUSE, "online", 1.0, None, "0" * 16) for key, _ in pairs}
+
+    online = Online()
+    addresses = pd.DataFrame(
+        {"address_key": ["old", "same"], "address_text": ["Rue Inventée 99", "Rue Inventée 99"], "question_key": "new"}
+    )
+    answers = geocode_addresses(addresses, Gazetteer.load(), online)
+    assert online.asked == [("new", "Rue Inventée 99")]
+    assert answers["source"].tolist() == ["online", "online"]
