@@ -74,7 +74,10 @@ def prepare_dagster_home(settings: Settings) -> Path:
 
 
 def close_abandoned_runs(instance: "dg.DagsterInstance") -> int:
-    """Mark runs of dead processes as failed, so that the UI does not show them as running for ever."""
+    """Mark runs of dead processes as failed, and give back the pool slots that they held.
+
+    Otherwise the UI would show them as running for ever, and the next run would wait for their slots as long.
+    """
     import dagster as dg
 
     open_states = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.NOT_STARTED]
@@ -83,6 +86,7 @@ def close_abandoned_runs(instance: "dg.DagsterInstance") -> int:
         process = run.tags.get(PROCESS_TAG)
         if process and not Path(f"/proc/{process}").exists():
             instance.report_run_failed(run, "the process that ran this is gone")
+            instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
             closed += 1
     return closed
 
