@@ -65,6 +65,8 @@ def _last_run(workspace: "Workspace") -> dict[str, Any] | None:
 
 
 def _excel(workspace: "Workspace") -> dict[str, Any] | None:
+    from atmr_pipeline.state.frames import count_values
+
     tables = workspace.tables
     if not tables.has("geocoded_courses"):
         return None
@@ -75,17 +77,13 @@ def _excel(workspace: "Workspace") -> dict[str, Any] | None:
         "rows": account.get("rows"),
         "legs": len(courses),
         "geocoded": int(courses["distance_km"].notna().sum()),
-        "set_aside": _counts(courses["set_aside_reason"]),
-        "quarantined": _counts(quarantined["reason"]),
-        "precision": _counts(precision),
+        "set_aside": count_values(courses["set_aside_reason"]),
+        "quarantined": count_values(quarantined["reason"]),
+        "precision": count_values(precision),
         "unknown_initials": account.get("unknown_initials"),
         "addresses_to_review": len(tables.read("address_review")),
         "review_workbook": account.get("review_workbook"),
     }
-
-
-def _counts(series: pd.Series) -> dict[str, int]:
-    return {str(key): int(count) for key, count in series.dropna().value_counts().items()}
 
 
 def _delay(workspace: "Workspace") -> dict[str, Any] | None:

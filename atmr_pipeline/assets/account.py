@@ -9,6 +9,7 @@ from atmr_pipeline.assets.common import OPERATIONS, check_result, frame_markdown
 from atmr_pipeline.assets.excel import ADDRESSES
 from atmr_pipeline.domain.errors import TableContractError
 from atmr_pipeline.resources.workspace import Workspace
+from atmr_pipeline.state.frames import count_values
 
 MOST_SET_ASIDE = 0.10
 COORDINATES = ["pickup_lat", "pickup_lon", "dropoff_lat", "dropoff_lon"]
@@ -53,21 +54,25 @@ def _from_operations(workspace: Workspace) -> list[Any]:
     tables = workspace.tables
     set_aside = tables.read_value("set_aside_operations")
     bookings = tables.read_columns("bookings", [*COORDINATES, "driver_id", "patient_key", "scheduled_status"])
-    odd = bookings["scheduled_status"].value_counts().drop("exact", errors="ignore")
+    odd = bookings["scheduled_status"].valuecount_values().drop("exact", errors="ignore")
     unknown = {
         "coordinates": int(bookings[COORDINATES].isna().any(axis=1).sum()),
         "driver": int(bookings["driver_id"].isna().sum()),
         "patient": int(bookings["patient_key"].isna().sum()),
         **{f"scheduled time {status}": int(count) for status, count in odd.items()},
     }
-    measured = tables.read_columns("assignments", ["actual_pickup_at", "actual_dropoff_at"]).isna().sum()
+    assignments = tables.read_columns("assignments", ["actual_pickup_at", "actual_dropoff_at"])
+    unmeasured = assignments.isna().sum()
     stages = [
         Stage("bookings", len(bookings) + sum(set_aside["bookings"].values()), set_aside["bookings"], unknown),
         Stage(
             "assignments",
-            int(len(tables.read_columns("assignments", ["assignment_id"])) + sum(set_aside["assignments"].values())),
+            len(assignments) + sum(set_aside["assignments"].values()),
             set_aside["assignments"],
-            {"actual pickup": int(measured["actual_pickup_at"]), "actual drop-off": int(measured["actual_dropoff_at"])},
+            {
+                "actual pickup": int(unmeasured["actual_pickup_at"]),
+                "actual drop-off": int(unmeasured["actual_dropoff_at"]),
+            },
         ),
     ]
     runs = len(tables.read_columns("dispatch_runs", ["dispatch_run_id"]))
@@ -90,16 +95,16 @@ def _from_workbooks(workspace: Workspace) -> list[Any]:
         Stage(
             "workbook rows",
             counts["read"],
-            _counts(quarantined["reason"]),
+            count_values(quarantined["reason"]),
             no_course={name: counts[name] for name in ("duplicate", "ignored")},
         ),
         Stage(
             "workbook legs",
             len(courses),
-            _counts(courses["set_aside_reason"]),
+            count_values(courses["set_aside_reason"]),
             {"driver": int(courses["driver_id"].isna().sum()), "patient": int(courses["patient_key"].isna().sum())},
         ),
-        Stage("addresses", len(workspace.private_tables.read(ADDRESSES)), _counts(review["reason"])),
+        Stage("addresses", len(workspace.private_tables.read(ADDRESSES)), count_values(review["reason"])),
     ]
 
 
@@ -112,10 +117,6 @@ def _for_learning(workspace: Workspace) -> list[Any]:
         account = tables.read_value(value)
         stages.append(Stage(name, account["given"], account["excluded"]))
     return stages
-
-
-def _counts(values: pd.Series) -> dict[str, int]:
-    return {str(key): int(count) for key, count in values.dropna().value_counts().items()}
 
 
 @dg.asset_check(asset=data_account, description="No stage lost more than it may without a person looking at it.")

@@ -1,6 +1,7 @@
 """Workbooks: every row becomes legs, or is set aside with a reason that a clerk can act on."""
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -121,10 +122,11 @@ def geocoding(workspace: Workspace, workbook_courses: pd.DataFrame) -> Iterator[
 
     gazetteer = Gazetteer.load(workspace.settings.gazetteer)
     addresses = workspace.private_tables.read(ADDRESSES)
-    online = online_geocoder(workspace)
     key = workspace.settings.hash_key_bytes
     asked = addresses.assign(question_key=[address_key(text, key) for text in addresses["address_text"]])
-    answers = geocode_addresses(asked, gazetteer, online)
+    with online_geocoder(workspace) or nullcontext() as online:
+        answers = geocode_addresses(asked, gazetteer, online)
+        heard = online.report() if online else "off: no address left the machine"
     courses, review = geocode_courses(workbook_courses, answers, travel_provider(workspace))
     path = _write_review(workspace, addresses, review)
     account = workspace.tables.read_value("workbook_account")
@@ -139,7 +141,7 @@ def geocoding(workspace: Workspace, workbook_courses: pd.DataFrame) -> Iterator[
             set_aside=counts_table("reason", courses["set_aside_reason"].value_counts().to_dict()),
             distances=counts_table("source", courses["distance_source"].value_counts().to_dict()),
             gazetteer=dg.MetadataValue.json(gazetteer.info()),
-            online=dg.MetadataValue.json(online.report() if online else "off: no address left the machine"),
+            online=dg.MetadataValue.json(heard),
         ),
     )
     yield dg.Output(

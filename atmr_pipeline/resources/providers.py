@@ -7,7 +7,6 @@ from atmr_pipeline.resources.workspace import Workspace
 
 if TYPE_CHECKING:
     from atmr_pipeline.sources.geocoding.online import OnlineGeocoder
-    from atmr_pipeline.sources.services import JsonGateway
     from atmr_pipeline.sources.travel import HaversineTravel
 
 SPEED_PROFILE = "travel_speed_profile"
@@ -19,9 +18,13 @@ def travel_provider(workspace: Workspace) -> TravelProvider:
     plain = plain_travel(workspace)
     if settings.osrm_url is None:
         return plain
+    from atmr_pipeline.sources.services import JsonGateway, SharedBreaker
     from atmr_pipeline.sources.travel import FallbackTravel, OsrmTravel
 
-    return FallbackTravel(OsrmTravel(gateway(workspace, "osrm", settings.osrm_url), cache=workspace.state), plain)
+    # A server of one's own is asked as fast as it answers; all processes of this home share its breaker.
+    breaker = SharedBreaker(workspace.state, "osrm")
+    gateway = JsonGateway("osrm", settings.osrm_url, user_agent=settings.user_agent, breaker=breaker)
+    return FallbackTravel(OsrmTravel(gateway, cache=workspace.state), plain)
 
 
 def plain_travel(workspace: Workspace) -> "HaversineTravel":
@@ -33,20 +36,6 @@ def plain_travel(workspace: Workspace) -> "HaversineTravel":
         if fitted["used"]:
             return HaversineTravel.from_profile(SpeedProfile.from_dict(fitted["profile"]))
     return HaversineTravel(detour=workspace.settings.travel_detour)
-
-
-def gateway(workspace: Workspace, service: str, url: str, *, interval_s: float | None = None) -> "JsonGateway":
-    """A client of one online service; its limit and its breaker are shared by every process of this home."""
-    from atmr_pipeline.sources.services import JsonGateway, SharedBreaker, SharedLimiter
-
-    limiter = None if interval_s is None else SharedLimiter(workspace.state, service, interval_s)
-    return JsonGateway(
-        service,
-        url,
-        user_agent=workspace.settings.user_agent,
-        limiter=limiter,
-        breaker=SharedBreaker(workspace.state, service),
-    )
 
 
 def online_geocoder(workspace: Workspace) -> "OnlineGeocoder | None":

@@ -75,3 +75,8 @@ def _parameters(series: pd.Series, column: sa.Column[Any]) -> list[Any]:
 
 def _day(value: Any) -> date | None:
     return None if value is None else pd.Timestamp(value).date()
+
+
+def count_values(values: pd.Series) -> dict[str, int]:
+    """How often each known value stands in a column, the most frequent first; NULL is not counted."""
+    return {str(value): int(count) for value, count in values.dropna().value_counts().items()}
