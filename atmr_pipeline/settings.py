@@ -41,6 +41,10 @@ class Settings(BaseSettings):
     weather_file: Path | None = Field(
         None, description="hourly forecasts, Parquet or CSV; unset means the demo's, or no weather (NULL features)"
     )
+    elevation_file: Path | None = Field(
+        None,
+        description="CSV of heights (lat, lon, elevation_m) of the service area; unset means not known",
+    )
     gazetteer: Path | None = Field(
         None,
         description="address directory made by `atmr gazetteer build`, or a CSV of its layout; unset means the small "
@@ -102,6 +106,16 @@ class Settings(BaseSettings):
     policy_beam_width: Annotated[
         int, Field(ge=1, le=256, description="partial plans the dispatch policy keeps while it plans a day")
     ] = 16
+    alert_high: Annotated[float, Field(gt=0, le=1, description="P(late) from which a risk is high")] = 0.15
+    alert_critical: Annotated[float, Field(gt=0, le=1, description="P(late) from which a risk is critical")] = 0.30
+    alert_impossible: Annotated[float, Field(gt=0, le=1, description="P(late) from which on time is impossible")] = 0.80
+    alert_recall: Annotated[
+        float, Field(gt=0, le=1, description="share of late pickups that the alert threshold is chosen to reach")
+    ] = 0.80
+    alert_debounce_min: Annotated[
+        float, Field(ge=0, le=60, description="minutes after an alert in which a changed plan no worse is not alerted")
+    ] = 15.0
+    alert_max_per_hour: Annotated[int, Field(ge=1, le=10, description="alerts of a booking within any 60 minutes")] = 10
     workbook_max_file_mb: Annotated[int, Field(ge=1, le=1_000, description="largest workbook that is read, MiB")] = 50
     workbook_max_uncompressed_mb: Annotated[
         int, Field(ge=1, le=10_000, description="largest size a zipped workbook may unpack to, MiB")
@@ -129,6 +143,12 @@ class Settings(BaseSettings):
             raise ValueError("ATMR_HASH_KEY: needed with ATMR_DATABASE_URL, 16 characters or more, kept secret")
         if self.history_start is None:
             raise ValueError("ATMR_HISTORY_START: needed with ATMR_DATABASE_URL, first service day as YYYY-MM-DD")
+        return self
+
+    @model_validator(mode="after")
+    def _alert_levels_rise(self) -> "Settings":
+        if not self.alert_high < self.alert_critical < self.alert_impossible:
+            raise ValueError("ATMR_ALERT_HIGH, ATMR_ALERT_CRITICAL and ATMR_ALERT_IMPOSSIBLE must rise in this order")
         return self
 
     @model_validator(mode="after")

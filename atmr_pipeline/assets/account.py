@@ -54,7 +54,7 @@ def _from_operations(workspace: Workspace) -> list[Any]:
     tables = workspace.tables
     set_aside = tables.read_value("set_aside_operations")
     bookings = tables.read_columns("bookings", [*COORDINATES, "driver_id", "patient_key", "scheduled_status"])
-    odd = bookings["scheduled_status"].valuecount_values().drop("exact", errors="ignore")
+    odd = bookings["scheduled_status"].value_counts().drop("exact", errors="ignore")
     unknown = {
         "coordinates": int(bookings[COORDINATES].isna().any(axis=1).sum()),
         "driver": int(bookings["driver_id"].isna().sum()),

@@ -4,17 +4,29 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import pandas as pd
 
-from atmr_pipeline.assets.common import MACHINE_LEARNING, check_result, counts_table, frame_markdown, picture, rows
+from atmr_pipeline.assets.common import MACHINE_LEARNING, check_result, counts_table, frame_markdown, rows
+from atmr_pipeline.assets.delay_evaluation_report import (
+    figures_metadata,
+    keep_report,
+    kept_report,
+    known_truth,
+    report_metadata,
+    write_card,
+)
 from atmr_pipeline.resources.fingerprints import code_fingerprint, fingerprint
 from atmr_pipeline.resources.workspace import Workspace
 
+if TYPE_CHECKING:
+    from atmr_pipeline.models.delay.report import EvaluationReport
+    from atmr_pipeline.models.delay.training import DelayTraining
+    from atmr_pipeline.settings import Settings
+
 GROUP = "delay_model"
-FLOOR_REPLAYS = 100
 
 
 def _out(description: str, kinds: set[str]) -> dg.AssetOut:
@@ -42,25 +54,27 @@ def delay_models(
     from atmr_pipeline.features.contract import FEATURE_CONTRACT_VERSION, FEATURES
     from atmr_pipeline.features.fingerprint import frame_fingerprint
     from atmr_pipeline.models.delay import DelayParams
+    from atmr_pipeline.models.delay.report import evaluation_report, floor_figures
     from atmr_pipeline.models.delay.training import train_delay_model
 
     settings = workspace.settings
     params = DelayParams(seed=settings.seed)
     inputs = fingerprint(
         {
-            "code": code_fingerprint("models/delay", "features"),
+            "code": code_fingerprint("models/delay", "features", "monitoring/risk_alerts"),
             "data": frame_fingerprint(training_set),
             "features": FEATURE_CONTRACT_VERSION,
             "params": asdict(params),
             "holdout_days": settings.delay_holdout_days,
+            "alerts": [settings.alert_recall, *_levels(settings)],
         }
     )
     if (kept := _kept(workspace, inputs)) is not None:
-        context.log.info(f"same data, features and settings: version {kept['version_id']} is reused")
+        record, report, holdout = kept
+        context.log.info(f"same data, features and settings: version {record['version_id']} is reused")
         yield dg.Output(workspace.tables.read("delay_candidates"), "delay_candidates", metadata={"reused": True})
-        yield dg.Output(kept, "delay_model", metadata={"version": kept["version_id"], "reused": True})
-        holdout = workspace.tables.read("delay_evaluation")
-        yield dg.Output(holdout, "delay_evaluation", metadata={"reused": True, **_figures(kept["metrics"])})
+        yield dg.Output(record, "delay_model", metadata={"version": record["version_id"], "reused": True})
+        yield _evaluation(workspace, record, report, holdout, reused=True)
         return
     training = train_delay_model(
         training_set,
@@ -75,71 +89,80 @@ def delay_models(
         "delay_candidates",
         metadata=rows(training.candidates, comparison=frame_markdown(training.candidates)),
     )
-    metrics = training.metrics() | {"floor": _floor(workspace, training.window)}
+    truth = known_truth(workspace, training.window)
+    floor = None if truth is None else floor_figures(training.holdout, truth, late_after_min=params.late_after_min)
+    metrics = training.metrics() | {"floor": floor, "alerts": _alerts(workspace, training, truth)}
+    record = _register(workspace, training, metrics, inputs)
+    yield dg.Output(
+        record,
+        "delay_model",
+        metadata={
+            "version": record["version_id"],
+            "candidate": record["candidate"],
+            "reused": False,
+            "rows": counts_table("rows", training.rows),
+        },
+    )
+    report = evaluation_report(
+        training, training_set, holdout_days=settings.delay_holdout_days, truth=truth, floor=floor
+    )
+    keep_report(workspace, record["version_id"], report)
+    yield _evaluation(workspace, record, report, training.holdout.assign(model_version=record["version_id"]))
+
+
+def _levels(settings: "Settings") -> tuple[float, float, float]:
+    return settings.alert_high, settings.alert_critical, settings.alert_impossible
+
+
+def _alerts(workspace: Workspace, training: "DelayTraining", truth: pd.DataFrame | None) -> dict[str, Any]:
+    """The threshold of this model's alerts, chosen on the calibration block, and what it does on the held-out days."""
+    from atmr_pipeline.monitoring.risk_alerts import RiskThresholds, alert_summary
+
+    holdout, settings = training.holdout, workspace.settings
+    true_p_late = None
+    if truth is not None:
+        known = truth.set_index("assignment_id")["p_late"].reindex(holdout["assignment_id"])
+        true_p_late = None if known.isna().any() else known
+    return alert_summary(
+        (training.calibration["p_late"], training.calibration["is_late"]),
+        (holdout["p_late"], holdout["is_late"]),
+        true_p_late=true_p_late,
+        recall=settings.alert_recall,
+        levels=RiskThresholds(*_levels(settings)),
+    )
+
+
+def _register(workspace: Workspace, training: "DelayTraining", metrics: dict[str, Any], inputs: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         manifest = training.model.save(Path(folder), data_hash=training.data_hash, metrics=metrics)
         version = workspace.registry.register(
             "delay", Path(folder), manifest, training_fingerprint=inputs, metrics=metrics
         )
     chosen = str(training.candidates.loc[training.candidates["chosen"], "candidate"].iloc[0])
-    record = {"version_id": version, "fingerprint": inputs, "candidate": chosen, "metrics": metrics}
-    yield dg.Output(
-        record,
-        "delay_model",
-        metadata={
-            "version": version,
-            "candidate": chosen,
-            "reused": False,
-            "rows": counts_table("rows", training.rows),
-        },
-    )
-    holdout = training.holdout.assign(model_version=version)
-    yield dg.Output(holdout, "delay_evaluation", metadata={**rows(holdout), **_figures(metrics), **_pictures(training)})
+    return {"version_id": version, "fingerprint": inputs, "candidate": chosen, "metrics": metrics}
 
 
-def _floor(workspace: Workspace, window: dict[str, str]) -> dict[str, float] | None:
-    """What no model could beat on the held-out days, where the truth is known: the demo company replays them.
-
-    None for a real company, whose days happen once.
-    """
-    if not workspace.settings.is_demo:
-        return None
-    from datetime import date
-
-    from atmr_pipeline.simulation import irreducible_error
-
-    first, last = (date.fromisoformat(window[f"holdout_{end}_day"]) for end in ("first", "last"))
-    return dict(irreducible_error(workspace.settings.root, first, last, replays=FLOOR_REPLAYS))
+def _evaluation(
+    workspace: Workspace, record: dict[str, Any], report: "EvaluationReport", holdout: pd.DataFrame, **more: Any
+) -> dg.Output[pd.DataFrame]:
+    card = write_card(workspace, record["version_id"], report)
+    shown = {**rows(holdout), **figures_metadata(record["metrics"]), **report_metadata(report, holdout, card)}
+    return dg.Output(holdout, "delay_evaluation", metadata={**shown, **more})
 
 
-def _kept(workspace: Workspace, inputs: str) -> dict[str, Any] | None:
+def _kept(workspace: Workspace, inputs: str) -> "tuple[dict[str, Any], EvaluationReport, pd.DataFrame] | None":
+    """Record, report and held-out rows of the version that these inputs gave; None unless all are that version's."""
     if not all(workspace.tables.has(name) for name in ("delay_candidates", "delay_model", "delay_evaluation")):
         return None
     record: dict[str, Any] = workspace.tables.read_value("delay_model")
     known = workspace.registry.find_by_fingerprint("delay", inputs)
-    return record if known is not None and record.get("fingerprint") == inputs else None
-
-
-def _figures(metrics: dict[str, Any]) -> dict[str, Any]:
-    table = [{"model": "challenger", **metrics["evaluation"]}]
-    table += [{"model": name, **figures} for name, figures in metrics["baselines"].items()]
-    if floor := metrics.get("floor"):
-        table.append(
-            {"model": "floor (replayed)", "mae_min": floor["mae"], "rmse_min": floor["rmse"], "r2": floor["r2"]}
-        )
-    names = ["model", "n", "mae_min", "rmse_min", "r2", "bias_min", "brier", "auc", "coverage_pct", "width_min", "ece"]
-    frame = pd.DataFrame(table)
-    return {
-        "figures": frame_markdown(frame[[name for name in names if name in frame.columns]]),
-        "all_figures": dg.MetadataValue.json(metrics),
-    }
-
-
-def _pictures(training: Any) -> dict[str, Any]:
-    from atmr_pipeline.models.delay import pictures
-
-    drawn = pictures.holdout_pictures(training)
-    return {name: picture(png, name.replace("_", " ")) for name, png in drawn.items()}
+    if known is None or record.get("fingerprint") != inputs:
+        return None
+    # A run that died between the outputs leaves the evaluation of another version behind.
+    report, holdout = kept_report(workspace, record["version_id"]), workspace.tables.read("delay_evaluation")
+    if report is None or set(holdout["model_version"]) != {record["version_id"]}:
+        return None
+    return record, report, holdout
 
 
 @dg.asset_check(asset="delay_candidates", description="More than one candidate was fitted, and one was chosen.")

@@ -69,12 +69,18 @@ def delay_training_set(
     bookings: pd.DataFrame,
     assignments: pd.DataFrame,
     drivers: pd.DataFrame,
+    dispatch_runs: pd.DataFrame,
     weather_forecast: pd.DataFrame,
+    calendar_days: pd.DataFrame,
 ) -> dg.MaterializeResult:
     from atmr_pipeline.features.contract import FEATURES
     from atmr_pipeline.features.delay import delay_training_set as build
+    from atmr_pipeline.features.sources import FeatureSources
 
-    frame, excluded = build(bookings, assignments, drivers, weather_forecast)
+    sources = FeatureSources(
+        bookings, assignments, drivers, dispatch_runs, weather_forecast, calendar_days, heights(workspace)
+    )
+    frame, excluded = build(sources)
     account = {"given": len(frame) + sum(excluded.values()), "excluded": excluded}
     workspace.tables.write_value("delay_label_account", account)
     contract = pd.DataFrame(
@@ -89,6 +95,14 @@ def delay_training_set(
             late_share=float(frame["is_late"].mean()) if len(frame) else None,
         ),
     )
+
+
+def heights(workspace: Workspace) -> pd.DataFrame:
+    """The table of heights that the operator gave, or an empty one: the feature is then NULL."""
+    from atmr_pipeline.features.elevation import no_heights, read_heights
+
+    path = workspace.settings.elevation_file
+    return no_heights() if path is None else read_heights(path.expanduser())
 
 
 @dg.asset_check(asset=historical_dispatches, blocking=True, description="One record a company, day and source.")

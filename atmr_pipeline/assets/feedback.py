@@ -15,6 +15,7 @@ from atmr_pipeline.assets.common import (
     table_metadata,
 )
 from atmr_pipeline.assets.dispatch_policy import build_days
+from atmr_pipeline.assets.features import heights
 from atmr_pipeline.domain.tables import DELAY_PREDICTIONS
 from atmr_pipeline.domain.vocabulary import LATE_AFTER_MIN
 from atmr_pipeline.domain.wallclock import ALL_DAYS
@@ -23,8 +24,6 @@ from atmr_pipeline.resources.workspace import Workspace
 
 GROUP = "feedback"
 OPEN_ASSIGNMENTS = ("SCHEDULED", "EN_ROUTE_PICKUP", "ARRIVED_PICKUP")
-ALERT_LEVELS = (("impossible", 0.80), ("critical", 0.30), ("high", 0.15))
-"""The company's thresholds on P(late), the most severe first."""
 
 
 def open_assignments(assignments: pd.DataFrame, bookings: pd.DataFrame) -> pd.DataFrame:
@@ -62,18 +61,24 @@ def delay_predictions(
     bookings: pd.DataFrame,
     assignments: pd.DataFrame,
     drivers: pd.DataFrame,
+    dispatch_runs: pd.DataFrame,
     weather_forecast: pd.DataFrame,
+    calendar_days: pd.DataFrame,
 ) -> dg.MaterializeResult:
-    from atmr_pipeline.features.delay import delay_features
+    from atmr_pipeline.features.delay import decisions_of, delay_features
+    from atmr_pipeline.features.sources import FeatureSources
     from atmr_pipeline.state.predictions import record_predictions
 
     served = champion(workspace, "delay")
-    ahead = open_assignments(assignments, bookings).rename(columns={"created_at": "decided_at"})
-    decisions = ahead[["assignment_id", "booking_id", "driver_id", "decided_at"]].reset_index(drop=True)
-    features = delay_features(
-        decisions, bookings=bookings, assignments=assignments, drivers=drivers, weather=weather_forecast
+    sources = FeatureSources(
+        bookings, assignments, drivers, dispatch_runs, weather_forecast, calendar_days, heights(workspace)
     )
-    keys = features[["assignment_id"]].merge(ahead, on="assignment_id", how="left", validate="one_to_one")
+    ahead = open_assignments(assignments, bookings)
+    decisions = decisions_of(sources)
+    decisions = decisions[decisions["assignment_id"].isin(ahead["assignment_id"])].reset_index(drop=True)
+    features = delay_features(decisions, sources)
+    told = features[["assignment_id", "decided_at", "slack_min"]]
+    keys = told.merge(ahead, on="assignment_id", how="left", validate="one_to_one")
     keys = keys.merge(bookings[["booking_id", "company_id"]], on="booking_id", how="left", validate="many_to_one")
     predicted = served.model.predict(features[list(served.model.feature_names_)]).reset_index(drop=True)
     frame = pd.concat([keys, predicted], axis=1).assign(model_version=served.version_id)
@@ -175,30 +180,6 @@ def _suggestion(day: Any, assignment: Any, method: str, version: str, refused: s
 @dg.asset(
     group_name=GROUP,
     owners=OPERATIONS,
-    kinds={"sql"},
-    pool="state",
-    description="Assignments ahead whose P(late) passes a threshold: high .15, critical .30, impossible .80.",
-)
-def delay_risk_alerts(workspace: Workspace, delay_predictions: pd.DataFrame) -> dg.MaterializeResult:
-    from atmr_pipeline.state.alerts import record_alerts
-
-    frame = delay_predictions[delay_predictions["p_late"] >= ALERT_LEVELS[-1][1]].copy()
-    frame["level"] = frame["p_late"].map(_level).astype("str")
-    written = record_alerts(workspace.state, frame)
-    counts = {str(level): int(count) for level, count in frame["level"].value_counts().items()}
-    return dg.MaterializeResult(
-        value={"alerts": counts, "new": written, "scored": len(delay_predictions)},
-        metadata={"new": written, "scored": len(delay_predictions), "by_level": counts_table("level", counts)},
-    )
-
-
-def _level(p_late: float) -> str | None:
-    return next((name for name, threshold in ALERT_LEVELS if p_late >= threshold), None)
-
-
-@dg.asset(
-    group_name=GROUP,
-    owners=OPERATIONS,
     kinds={"parquet"},
     description="The company's KPIs of each past day, as driven: load gap, on-time rate, completion, distance.",
 )
@@ -263,17 +244,6 @@ def dispatch_suggestions_served(dispatch_suggestions: pd.DataFrame) -> dg.AssetC
     refused = int((days["method"] != "policy").sum())
     return check_result(
         refused <= 0.10 * max(len(days), 1), f"{refused} of {len(days)} days fell back (limit 10 %)", blocking=False
-    )
-
-
-@dg.asset_check(asset=delay_risk_alerts, description="Alerts stay readable: fewer than half of the courses.")
-def delay_risk_alerts_readable(workspace: Workspace) -> dg.AssetCheckResult:
-    value = workspace.tables.read_value("delay_risk_alerts")
-    alerted = sum(value["alerts"].values())
-    return check_result(
-        alerted <= 0.5 * max(value["scored"], 1),
-        f"{alerted} of {value['scored']} coming courses are alerted (limit half: more is noise to a dispatcher)",
-        blocking=False,
     )
 
 

@@ -37,6 +37,7 @@ def _out(description: str) -> dg.AssetOut:
 def drift(
     context: dg.AssetExecutionContext, workspace: Workspace, training_set: pd.DataFrame
 ) -> Iterator[dg.Output[pd.DataFrame]]:
+    from atmr_pipeline.features.contract import SLOW_FEATURES
     from atmr_pipeline.monitoring import assessment, kpi_report, pictures
     from atmr_pipeline.monitoring.cusum import residual_reference
     from atmr_pipeline.monitoring.drift import feature_kinds
@@ -51,7 +52,8 @@ def drift(
         {"service_day": current["service_day"], "residual_min": current["delay_min"].to_numpy() - predicted}
     )
     held_out = residuals["service_day"] <= pd.Timestamp(window["holdout_last_day"])
-    kinds = {name: str(kind) for name, kind in feature_kinds(reference, names).items()}
+    watched = [name for name in names if name not in SLOW_FEATURES]
+    kinds = {name: str(kind) for name, kind in feature_kinds(reference, watched).items()}
     as_of: date = training_set["service_day"].max().date()
     found = assessment.assess_drift(
         reference,

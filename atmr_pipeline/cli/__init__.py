@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from atmr_pipeline.cli import pipeline, registry
+from atmr_pipeline.cli import cards, pipeline, registry
 from atmr_pipeline.cli.data import excel_app, gazetteer_app
 from atmr_pipeline.cli.demo import demo_app
 from atmr_pipeline.cli.dispatch import dispatch_app
@@ -12,7 +12,7 @@ from atmr_pipeline.cli.output import say
 from atmr_pipeline.domain.errors import AtmrError, SettingsError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-for command in (pipeline.run, pipeline.status, pipeline.ui, registry.promote, registry.rollback):
+for command in (pipeline.run, pipeline.status, pipeline.ui, registry.promote, registry.rollback, cards.model_card):
     app.command()(command)
 app.add_typer(demo_app, name="demo")
 app.add_typer(excel_app, name="excel")

@@ -29,3 +29,16 @@ def in_service_area(lat: npt.ArrayLike, lon: npt.ArrayLike) -> npt.NDArray[np.bo
     lat_arr, lon_arr = np.asarray(lat, dtype=np.float64), np.asarray(lon, dtype=np.float64)
     lat_min, lat_max, lon_min, lon_max = SERVICE_AREA
     return np.asarray((lat_arr >= lat_min) & (lat_arr <= lat_max) & (lon_arr >= lon_min) & (lon_arr <= lon_max))
+
+
+KM_PER_DEGREE = np.pi * EARTH_RADIUS_KM / 180.0
+_AREA_COSINE = np.cos(np.radians(46.2))
+
+
+def local_plane_km(lat: npt.ArrayLike, lon: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Points on a plane that touches the sphere at Geneva, (n, 2) km; within the canton distances hold to a percent.
+
+    For nearest-neighbour searches, which need a plane; distances that are reported use :func:`haversine_km`.
+    """
+    lat_arr, lon_arr = np.asarray(lat, dtype=np.float64), np.asarray(lon, dtype=np.float64)
+    return np.column_stack([lat_arr * KM_PER_DEGREE, lon_arr * KM_PER_DEGREE * _AREA_COSINE])

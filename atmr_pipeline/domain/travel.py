@@ -8,6 +8,14 @@ import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float64]
 
+ASSUMED_DETOUR = 1.35
+"""Road distance over great-circle distance where no trip says better: an assumption."""
+
+PLANNING_SPEED_KMH = np.array(
+    [40, 40, 40, 40, 40, 40, 34, 25, 25, 30, 32, 31, 29, 30, 31, 30, 26, 24, 27, 32, 36, 38, 40, 40], dtype=float
+)
+"""Planning speed by local hour, km/h: an assumption (urban Geneva, two rush hours), never a measurement."""
+
 
 @dataclass(frozen=True)
 class TravelMatrix:

@@ -1,4 +1,4 @@
-"""What each feature means, and the constants its definition rests on.
+"""What each feature means.
 
 A model records :data:`FEATURE_CONTRACT_VERSION` at training; a serving process with another version must not use it.
 """
@@ -7,20 +7,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 
-FREE_FLOW_SPEED_KMH = 40.0
-"""Speed without traffic: the fastest hour of the planning profile in :mod:`atmr_pipeline.sources.travel`."""
-ROAD_DETOUR = 1.35
-"""Road distance over great-circle distance, as in :mod:`atmr_pipeline.sources.travel`."""
-PUNCTUALITY_WINDOW_DAYS = 30
-TRAFFIC_WINDOW_DAYS = 28
-MIN_TRAFFIC_KM = 0.5
-"""Shorter rides say how long boarding takes, not how dense the traffic is."""
-RAIN_SLOWDOWN_PER_MM, RAIN_SLOWDOWN_MAX = 0.02, 0.16
-SNOW_SLOWDOWN_PER_CM, SNOW_SLOWDOWN_MAX = 0.10, 0.40
-"""Linear up to the largest speed losses that the US Federal Highway Administration reports for heavy rain (16 %) and
-heavy snow (40 %), "How do weather events impact roads?"."""
-URGENT_WEIGHT, MEDICAL_WEIGHT, OUTBOUND_WEIGHT = 4, 2, 1
-"""Weights of booking_priority: powers of two, so urgency outranks a medical purpose, which outranks the leg."""
+from atmr_pipeline.features.constants import sql_constants
 
 
 @dataclass(frozen=True)
@@ -39,6 +26,9 @@ class Feature:
         What NULL says; ``"never"`` where it cannot be.
     source : str
         Where it comes from and how.
+    is_slow : bool
+        Changes with the season or over weeks, and many rows in a row share it. Tests of drift take rows for
+        independent, so such a feature would raise an alarm every few weeks; it is not watched.
     """
 
     name: str
@@ -46,61 +36,243 @@ class Feature:
     dtype: str
     null_meaning: str
     source: str
+    is_slow: bool = False
 
 
-FEATURES: tuple[Feature, ...] = (
+_TIME = (
     Feature(
-        "time_of_day", "hours after local midnight, 0 to 24", "float64", "never",
+        "time_of_day",
+        "hours after local midnight, 0 to 24",
+        "float64",
+        "never",
         "wall clock of the booking's scheduled pickup",
     ),
     Feature(
-        "day_of_week", "0 Monday to 6 Sunday", "int64", "never",
+        "day_of_week",
+        "0 Monday to 6 Sunday",
+        "int64",
+        "never",
         "local calendar day of the booking's scheduled pickup",
     ),
+    Feature("month", "1 to 12", "int64", "never", "local calendar day of the booking's scheduled pickup", is_slow=True),
+    Feature("is_weekend", "true or false", "bool", "never", "Saturday or Sunday"),
+    Feature("is_rush_hour", "true or false", "bool", "never", "Monday to Friday, 7 to 9 and 16 to 18 o'clock"),
     Feature(
-        "distance_km", "km by road", "float64", "no distance and no coordinates within the service area",
+        "is_public_holiday",
+        "true or false",
+        "boolean",
+        "the calendar does not know the day",
+        "canton of Geneva",
+        is_slow=True,
+    ),
+    Feature(
+        "is_school_holiday",
+        "true or false",
+        "boolean",
+        "the calendar does not know the school year",
+        "canton of Geneva",
+        is_slow=True,
+    ),
+    Feature("time_to_pickup_min", "min", "float64", "never", "from the decision to the scheduled pickup"),
+)
+
+_BOOKING = (
+    Feature(
+        "distance_km",
+        "km by road",
+        "float64",
+        "no distance and no coordinates within the service area",
         "the booking's distance; else great circle between its coordinates x road detour",
     ),
+    Feature(
+        "is_urban",
+        "true or false",
+        "boolean",
+        "the pickup has no coordinates within the service area",
+        "the pickup lies nearest to a municipality with more than 2,500 inhabitants a km2",
+    ),
+    Feature(
+        "altitude_diff_m",
+        "m",
+        "float64",
+        "no height is known within 300 m of either end",
+        "drop-off minus pickup, from the table of heights; no table is shipped",
+    ),
+    Feature("is_return", "true or false", "bool", "never", "the leg that brings the patient home"),
+    Feature("is_round_trip", "true or false", "bool", "never", "part of a round trip"),
     Feature("is_medical", "true or false", "bool", "never", "the booking names a medical facility or service"),
+    Feature(
+        "is_return_from_medical",
+        "true or false",
+        "bool",
+        "never",
+        "is_return and is_medical: the patient is ready when the appointment ends",
+    ),
+    Feature("is_return_from_hospital", "true or false", "bool", "never", "is_return, and a hospital service is named"),
+    Feature("is_wheelchair", "true or false", "boolean", "not said", "a wheelchair is carried or needed"),
     Feature("is_urgent", "true or false", "bool", "never", "the booking is urgent"),
     Feature(
-        "booking_priority", "0 to 7", "int64", "never",
+        "booking_priority",
+        "0 to 7",
+        "int64",
+        "never",
         "4 if urgent + 2 if medical + 1 if outbound (late to an appointment costs the appointment)",
     ),
+)
+
+_DRIVER_HISTORY = (
     Feature(
-        "driver_punctuality_score", "share, 0 to 1", "float64", "no driver, or no trip of the driver in the window",
+        "driver_punctuality_score",
+        "share, 0 to 1",
+        "float64",
+        "no driver, or no trip of the driver in the window",
         "share of the driver's trips that were at most 5 min late, among those that ended in the 30 days before the "
         "decision",
+        is_slow=True,
     ),
     Feature(
-        "traffic_density", "ratio, 1 is free flow", "float64", "no ride in that hour in the window",
+        "driver_avg_delay_30d",
+        "min",
+        "float64",
+        "no driver, or no trip of the driver in the window",
+        "mean delay of the driver's trips that ended in the 30 days before the decision",
+        is_slow=True,
+    ),
+    Feature(
+        "driver_completed_count_30d",
+        "trips",
+        "float64",
+        "no driver",
+        "the driver's trips that ended in the 30 days before the decision",
+        is_slow=True,
+    ),
+    Feature(
+        "driver_typical_outbound_delay_min",
+        "min",
+        "float64",
+        "no driver, or no such trip in the window",
+        "mean delay, clipped to 10 min either way, of the driver's outbound trips that were not urgent and ended in "
+        "the 60 days before the decision: the driver's habit, apart from appointments that overrun",
+        is_slow=True,
+    ),
+    Feature(
+        "driver_cancellation_rate_30d",
+        "share, 0 to 1",
+        "float64",
+        "no driver, or no assignment in the window",
+        "share of the driver's assignments that were cancelled or met nobody, of the 30 service days before the day of "
+        "the decision",
+        is_slow=True,
+    ),
+)
+
+_DRIVER_DAY = (
+    Feature(
+        "driver_current_load",
+        "courses",
+        "float64",
+        "no driver",
+        "other courses that the driver has on that day, as planned at the decision",
+    ),
+    Feature(
+        "driver_hours_worked_today",
+        "h",
+        "float64",
+        "no driver, or a way or ride before it is not known",
+        "planned service, rides and empty ways from the driver's first course of the day on, without waiting",
+    ),
+    Feature(
+        "is_first_course",
+        "true or false",
+        "boolean",
+        "no driver",
+        "the driver has no course before it on that day, as planned at the decision",
+    ),
+    Feature(
+        "deadhead_km",
+        "km by road",
+        "float64",
+        "no driver, no course before it, or an end of the way is not known",
+        "great circle x road detour from the previous course's drop-off to this pickup",
+    ),
+    Feature(
+        "deadhead_min", "min", "float64", "as deadhead_km", "deadhead_km at the planning speed of the pickup's hour"
+    ),
+    Feature(
+        "slack_min",
+        "min",
+        "float64",
+        "as deadhead_km, or the previous ride is not known",
+        "time left from the previous course's scheduled pickup to this one after 12 min of service, its ride and the "
+        "empty way; negative is too tight",
+    ),
+    Feature(
+        "projected_lateness_min",
+        "min, 0 or more",
+        "float64",
+        "no driver, or a way or ride before it is not known",
+        "how late the plan itself makes this pickup when every course before it starts on time or as soon as the "
+        "driver gets there",
+    ),
+)
+
+_ROAD = (
+    Feature(
+        "traffic_density",
+        "ratio, 1 is free flow",
+        "float64",
+        "no ride in that hour in the window",
         "mean of actual ride minutes over free-flow minutes, rides picked up in the same local hour of weekdays "
         "(Monday to Friday) or weekends that ended in the 28 days before the decision",
+        is_slow=True,
     ),
     Feature(
-        "weather_factor", "ratio, 1 is dry", "float64", "no forecast of both rain and snow was issued for that hour",
-        "1 + rain slowdown + snow slowdown of the pickup's hour, from the latest forecast issued by the decision",
+        "traffic_speed_kmh",
+        "km/h",
+        "float64",
+        "no ride in that hour in the window",
+        "km over hours, service included, of the same rides",
+        is_slow=True,
     ),
-)  # fmt: skip
+    Feature(
+        "weather_factor",
+        "ratio, 1 is dry",
+        "float64",
+        "no forecast of both rain and snow was issued for that hour",
+        "1 + rain slowdown + snow slowdown of the pickup's hour, from the latest forecast issued by the decision",
+        is_slow=True,
+    ),
+    Feature(
+        "weather_rain_mm",
+        "mm in the hour",
+        "float64",
+        "no forecast of it was issued",
+        "the same forecast",
+        is_slow=True,
+    ),
+    Feature(
+        "weather_snow_cm",
+        "cm in the hour",
+        "float64",
+        "no forecast of it was issued",
+        "the same forecast",
+        is_slow=True,
+    ),
+    Feature(
+        "weather_temp_c",
+        "degrees Celsius",
+        "float64",
+        "no forecast of it was issued",
+        "the same forecast",
+        is_slow=True,
+    ),
+)
+
+FEATURES: tuple[Feature, ...] = (*_TIME, *_BOOKING, *_DRIVER_HISTORY, *_DRIVER_DAY, *_ROAD)
 
 FEATURE_NAMES: tuple[str, ...] = tuple(feature.name for feature in FEATURES)
 
-
-def sql_constants() -> dict[str, float]:
-    """The constants above as named parameters of the feature queries."""
-    return {
-        "free_flow_speed_kmh": FREE_FLOW_SPEED_KMH,
-        "punctuality_window_days": PUNCTUALITY_WINDOW_DAYS,
-        "traffic_window_days": TRAFFIC_WINDOW_DAYS,
-        "min_traffic_km": MIN_TRAFFIC_KM,
-        "rain_slowdown_per_mm": RAIN_SLOWDOWN_PER_MM,
-        "rain_slowdown_max": RAIN_SLOWDOWN_MAX,
-        "snow_slowdown_per_cm": SNOW_SLOWDOWN_PER_CM,
-        "snow_slowdown_max": SNOW_SLOWDOWN_MAX,
-        "urgent_weight": URGENT_WEIGHT,
-        "medical_weight": MEDICAL_WEIGHT,
-        "outbound_weight": OUTBOUND_WEIGHT,
-    }
+SLOW_FEATURES: frozenset[str] = frozenset(feature.name for feature in FEATURES if feature.is_slow)
 
 
 def contract_version(features: tuple[Feature, ...], constants: dict[str, float]) -> str:
@@ -109,4 +281,4 @@ def contract_version(features: tuple[Feature, ...], constants: dict[str, float])
     return hashlib.sha256(content.encode()).hexdigest()[:12]
 
 
-FEATURE_CONTRACT_VERSION = contract_version(FEATURES, {**sql_constants(), "road_detour": ROAD_DETOUR})
+FEATURE_CONTRACT_VERSION = contract_version(FEATURES, sql_constants())

@@ -2,42 +2,37 @@
 
 A feature may use what was known at the decision and nothing later. A trip is known from its actual drop-off on
 (``known_at``), so a window ends there and not at the pickup: rolling over pickup times would leak labels. Windows are
-differences of cumulative sums, found by two ASOF joins each, which costs linear memory and time.
+differences of cumulative sums, found by two ASOF joins each, and a driver's day is read as it was planned at the
+decision; both cost linear memory and time.
 """
+
+from collections.abc import Iterator
 
 import pandas as pd
 
 from atmr_pipeline.domain.errors import TableContractError
 from atmr_pipeline.domain.tables import conform
 from atmr_pipeline.domain.vocabulary import LATE_AFTER_MIN
-from atmr_pipeline.features.contract import sql_constants
-from atmr_pipeline.features.distance import with_leg_km
+from atmr_pipeline.features.constants import IMPLAUSIBLE_DELAY_H
 from atmr_pipeline.features.duck import run_sql
-from atmr_pipeline.features.tables import DECISIONS, DELAY_FEATURES, DELAY_TRAINING_SET
+from atmr_pipeline.features.session import FeatureSession
+from atmr_pipeline.features.sources import FeatureSources
+from atmr_pipeline.features.tables import DECISIONS, DELAY_CONTEXT, DELAY_FEATURES, DELAY_TRAINING_SET
+
+ROWS_AT_ONCE = 400_000
+"""Decisions worked on together: bounds memory, whatever the history."""
 
 
-def delay_features(
-    decisions: pd.DataFrame,
-    *,
-    bookings: pd.DataFrame,
-    assignments: pd.DataFrame,
-    drivers: pd.DataFrame,
-    weather: pd.DataFrame,
-) -> pd.DataFrame:
+def delay_features(decisions: pd.DataFrame, sources: FeatureSources) -> pd.DataFrame:
     """Features of each (booking, driver) decision.
 
     Parameters
     ----------
     decisions : DataFrame
         ``assignment_id``, ``booking_id``, ``driver_id`` (NULL if none), ``decided_at`` (UTC).
-    bookings : DataFrame
-        BOOKINGS: those decided on, and those of the history.
-    assignments : DataFrame
-        ASSIGNMENTS of the history, at least the 30 days before the first decision. Later ones do no harm.
-    drivers : DataFrame
-        DRIVERS; every driver decided on must be one of them.
-    weather : DataFrame
-        WEATHER_FORECAST; may be empty.
+    sources : FeatureSources
+        The tables as they are known. An assignment of the decided booking itself says nothing about the decision, so
+        pairs that nobody has assigned can be asked for.
 
     Returns
     -------
@@ -51,29 +46,32 @@ def delay_features(
         A decision names a booking that is missing or has no scheduled time, or a driver that is not in the fleet.
     """
     wanted = conform(decisions, DECISIONS)
-    _check_decisions(wanted, bookings, drivers)
-    features = run_sql(
-        "delay_features",
-        {
-            "decisions": wanted.assign(decision_no=range(len(wanted))),
-            "bookings": with_leg_km(bookings),
-            "assignments": assignments,
-            "weather": weather,
-        },
-        {**sql_constants(), "late_after_min": LATE_AFTER_MIN},
-    )
-    return conform(wanted.join(features.drop(columns="decision_no")), DELAY_FEATURES)
+    parts = [part for _, part in _feature_parts(wanted, sources)]
+    return conform(wanted.join(pd.concat(parts)), DELAY_FEATURES)
 
 
-def delay_training_set(
-    bookings: pd.DataFrame, assignments: pd.DataFrame, drivers: pd.DataFrame, weather: pd.DataFrame
-) -> tuple[pd.DataFrame, dict[str, int]]:
+def decisions_of(sources: FeatureSources) -> pd.DataFrame:
+    """The decision behind each assignment, in order of time.
+
+    An assignment is decided when its plan is complete, if that was before the scheduled pickup, and else when it was
+    written: the rows of a plan are written in any order, and nobody acts on half a plan.
+
+    Returns
+    -------
+    DataFrame
+        DECISIONS, sorted by ``decided_at`` then ``assignment_id``.
+    """
+    tables = {name: getattr(sources, name) for name in ("bookings", "assignments", "dispatch_runs")}
+    return conform(run_sql("decisions", tables), DECISIONS)
+
+
+def delay_training_set(sources: FeatureSources) -> tuple[pd.DataFrame, dict[str, int]]:
     """Features and label of every completed assignment.
 
     Parameters
     ----------
-    bookings, assignments, drivers, weather : DataFrame
-        As for :func:`delay_features`; the decision time of an assignment is its creation.
+    sources : FeatureSources
+        As for :func:`delay_features`; decisions are those of :func:`decisions_of`.
 
     Returns
     -------
@@ -82,19 +80,47 @@ def delay_training_set(
     excluded : dict of str to int
         Assignments without a usable label, by reason; with the rows of the training set they add up to all.
     """
-    labels = run_sql("delay_labels", {"bookings": bookings, "assignments": assignments})
-    unknown_driver = labels["driver_id"].notna() & ~labels["driver_id"].isin(drivers["driver_id"])
+    usable, excluded = _labels(sources)
+    return pd.concat([*_training_parts(usable, sources)], ignore_index=True), excluded
+
+
+def iter_delay_training_set(sources: FeatureSources) -> Iterator[pd.DataFrame]:
+    """The rows of :func:`delay_training_set` in parts of at most :data:`ROWS_AT_ONCE`, for more than memory holds."""
+    usable, _ = _labels(sources)
+    return _training_parts(usable, sources)
+
+
+def _labels(sources: FeatureSources) -> tuple[pd.DataFrame, dict[str, int]]:
+    labels = run_sql(
+        "delay_labels",
+        {"bookings": sources.bookings, "assignments": sources.assignments, "decisions": decisions_of(sources)},
+        {"implausible_delay_h": IMPLAUSIBLE_DELAY_H},
+    )
+    unknown_driver = labels["driver_id"].notna() & ~labels["driver_id"].isin(sources.drivers["driver_id"])
     reasons = labels["excluded_reason"].mask(labels["excluded_reason"].isna() & unknown_driver, "driver_missing")
     excluded = {str(reason): int(count) for reason, count in reasons.value_counts().items()}
-    usable = labels[reasons.isna()].reset_index(drop=True)
-    features = delay_features(usable, bookings=bookings, assignments=assignments, drivers=drivers, weather=weather)
-    repeated = [name for name in features.columns if name in usable.columns]
-    result = usable.join(features.drop(columns=repeated))
-    result["is_late"] = result["delay_min"] > LATE_AFTER_MIN
-    return conform(result, DELAY_TRAINING_SET), excluded
+    return labels[reasons.isna()].drop(columns="excluded_reason").reset_index(drop=True), excluded
 
 
-def _check_decisions(decisions: pd.DataFrame, bookings: pd.DataFrame, drivers: pd.DataFrame) -> None:
+def _training_parts(labels: pd.DataFrame, sources: FeatureSources) -> Iterator[pd.DataFrame]:
+    for rows, features in _feature_parts(labels, sources):
+        part = labels.iloc[rows].join(features)
+        part["is_late"] = part["delay_min"] > LATE_AFTER_MIN
+        yield conform(part, DELAY_TRAINING_SET)
+
+
+def _feature_parts(decisions: pd.DataFrame, sources: FeatureSources) -> Iterator[tuple[slice, pd.DataFrame]]:
+    """Parts of the decisions as a slice of their rows, with features on the same index; one part if there is none."""
+    _check_decisions(decisions, sources)
+    with FeatureSession(sources) as session:
+        for first in range(0, max(len(decisions), 1), ROWS_AT_ONCE):
+            rows = slice(first, first + ROWS_AT_ONCE)
+            features = session.features(decisions.iloc[rows])
+            yield rows, features[[*DELAY_CONTEXT, *(n for n in features.columns if n not in DELAY_CONTEXT)]]
+
+
+def _check_decisions(decisions: pd.DataFrame, sources: FeatureSources) -> None:
+    bookings = sources.bookings
     missing = int((~decisions["booking_id"].isin(bookings["booking_id"])).sum())
     if missing:
         raise TableContractError(f"{missing} decisions name a booking that is not in the bookings table")
@@ -102,6 +128,7 @@ def _check_decisions(decisions: pd.DataFrame, bookings: pd.DataFrame, drivers: p
     without_time = int(decisions["booking_id"].isin(untimed).sum())
     if without_time:
         raise TableContractError(f"{without_time} decisions have a booking without a scheduled time")
-    unknown = int((decisions["driver_id"].notna() & ~decisions["driver_id"].isin(drivers["driver_id"])).sum())
+    drivers = decisions["driver_id"]
+    unknown = int((drivers.notna() & ~drivers.isin(sources.drivers["driver_id"])).sum())
     if unknown:
         raise TableContractError(f"{unknown} decisions name a driver that is not in the drivers table")

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from atmr_pipeline.domain.geo import haversine_km, in_service_area
-from atmr_pipeline.features.contract import ROAD_DETOUR
+from atmr_pipeline.features.constants import ROAD_DETOUR
 
 
 def with_leg_km(bookings: pd.DataFrame) -> pd.DataFrame:

@@ -1,5 +1,6 @@
-"""Run a .sql file of this package over pandas tables, in an in-memory DuckDB of its own."""
+"""Run the .sql files of this package over pandas tables, in an in-memory DuckDB."""
 
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
@@ -7,8 +8,37 @@ import duckdb
 import pandas as pd
 
 
+@dataclass(frozen=True)
+class Statement:
+    """One statement of a file, and the parameters (``$name``) that it takes."""
+
+    text: str
+    parameters: tuple[str, ...]
+
+
+def connect() -> duckdb.DuckDBPyConnection:
+    """A database of its own in memory: no lock, no shared file and nothing left behind.
+
+    The session's time zone is UTC whatever the machine's is; a query that means the wall clock says so.
+    """
+    connection = duckdb.connect(":memory:")
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET python_enable_replacements = false")
+    return connection
+
+
+@cache
+def read_sql(query: str) -> tuple[Statement, ...]:
+    """The statements of ``sql/<query>.sql``."""
+    text = files("atmr_pipeline.features").joinpath("sql", f"{query}.sql").read_text(encoding="utf-8")
+    return tuple(
+        Statement(statement.query, tuple(sorted(statement.named_parameters)))
+        for statement in duckdb.extract_statements(text)
+    )
+
+
 def run_sql(query: str, tables: dict[str, pd.DataFrame], parameters: dict[str, object] | None = None) -> pd.DataFrame:
-    """Run ``sql/<query>.sql``.
+    """Run ``sql/<query>.sql``, one statement, in a database of its own.
 
     Parameters
     ----------
@@ -18,20 +48,9 @@ def run_sql(query: str, tables: dict[str, pd.DataFrame], parameters: dict[str, o
         The tables that the query names.
     parameters : dict, optional
         Values of the query's named parameters (``$name``).
-
-    Notes
-    -----
-    The session's time zone is UTC whatever the machine's is; a query that means the wall clock says so. A connection
-    a call means no lock, no shared file and nothing left behind.
     """
-    with duckdb.connect(":memory:") as connection:
-        connection.execute("SET TimeZone = 'UTC'")
-        connection.execute("SET python_enable_replacements = false")
+    (statement,) = read_sql(query)
+    with connect() as connection:
         for name, table in tables.items():
             connection.register(name, table)
-        return connection.execute(_sql(query), parameters or {}).fetchdf()
-
-
-@cache
-def _sql(query: str) -> str:
-    return files("atmr_pipeline.features").joinpath("sql", f"{query}.sql").read_text(encoding="utf-8")
+        return connection.execute(statement.text, parameters or {}).fetchdf()

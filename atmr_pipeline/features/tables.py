@@ -20,6 +20,20 @@ _FEATURE_COLUMNS = {
     for feature in FEATURES
 }
 
+_CONTEXT_COLUMNS = {
+    "pickup_area": pa.Column(
+        "str", nullable=True, metadata={"dtype": "str"},
+        description="municipality of the pickup, by nearest centre; NULL if the point is not known",
+    ),
+    "patient_area": pa.Column(
+        "str", nullable=True, metadata={"dtype": "str"},
+        description="municipality of the patient's end of the leg; NULL if the point is not known",
+    ),
+}  # fmt: skip
+
+DELAY_CONTEXT: tuple[str, ...] = tuple(_CONTEXT_COLUMNS)
+"""Columns that come with the features and are not learned from: figures are cut by them."""
+
 _DECISION_COLUMNS = {
     "assignment_id": ASSIGNMENTS.columns["assignment_id"],
     "booking_id": ASSIGNMENTS.columns["booking_id"],
@@ -36,7 +50,7 @@ DECISIONS = pa.DataFrameSchema(
 )
 
 DELAY_FEATURES = pa.DataFrameSchema(
-    {**_DECISION_COLUMNS, **_FEATURE_COLUMNS},
+    {**_DECISION_COLUMNS, **_CONTEXT_COLUMNS, **_FEATURE_COLUMNS},
     name="delay_features",
     description="What the delay model may know of a decision, at the time of the decision.",
     strict=True,
@@ -52,6 +66,7 @@ DELAY_TRAINING_SET = pa.DataFrameSchema(
         "service_day": BOOKINGS.columns["service_day"],
         "decided_at": _instant("decision time: features use nothing later"),
         "known_at": _instant("when the outcome was known: the actual drop-off"),
+        **_CONTEXT_COLUMNS,
         **_FEATURE_COLUMNS,
         "delay_min": pa.Column(
             "float64",

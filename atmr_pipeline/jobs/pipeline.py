@@ -32,7 +32,8 @@ OUTCOME_SETTINGS = (
     "policy_holdout_days", "policy_minimum_days", "policy_gradient_steps", "policy_beam_width", "travel_detour",
     "online_geocoders", "nominatim_url", "geoadmin_url", "osrm_url", "workbook_max_file_mb",
     "workbook_max_uncompressed_mb", "workbook_max_rows", "workbook_max_columns", "workbook_max_sheets",
-    "workbook_max_cells",
+    "workbook_max_cells", "alert_high", "alert_critical", "alert_impossible", "alert_recall", "alert_debounce_min",
+    "alert_max_per_hour",
 )  # fmt: skip
 
 NEEDS_CHAMPION = {
@@ -168,7 +169,7 @@ def input_fingerprint(settings: Settings, workspace: "Workspace") -> str:
     from atmr_pipeline.jobs.partitions import SERVICE_DAYS
     from atmr_pipeline.resources.inbox import content_key, drivers_fingerprint, workbooks_in
 
-    operations, weather = workspace.operations, settings.weather_path
+    operations, weather, heights = workspace.operations, settings.weather_path, settings.elevation_file
     parts = {
         "code": code_fingerprint(),
         "days": frame_fingerprint(operations.day_digests()),
@@ -182,6 +183,7 @@ def input_fingerprint(settings: Settings, workspace: "Workspace") -> str:
         "workbooks": sorted(content_key(path) for path in workbooks_in(settings.inbox_dir)),
         "weather": file_hash(weather) if weather and weather.exists() else None,
         "gazetteer": file_hash(settings.gazetteer) if settings.gazetteer else None,
+        "heights": file_hash(heights) if heights and heights.exists() else None,
         "last_day": SERVICE_DAYS.get_partition_keys()[-1],
         "settings": {name: getattr(settings, name) for name in OUTCOME_SETTINGS},
     }

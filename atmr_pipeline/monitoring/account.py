@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 import pandas as pd
 from matplotlib.figure import Figure
 
-from atmr_pipeline.monitoring.pictures import ALARM_COLOUR, CURRENT_COLOUR, REFERENCE_COLOUR, png, say
+from atmr_pipeline.drawing import png, say
+from atmr_pipeline.monitoring.pictures import ALARM_COLOUR, CURRENT_COLOUR, REFERENCE_COLOUR
 
 ACCOUNT_COLUMNS = {
     "stage": "str",

@@ -1,24 +1,21 @@
 """Pictures of drift and performance as small PNG files, drawn without a display.
 
-They are stored in an event log, so each stays below 60 kB. matplotlib's object interface is used: pyplot keeps global
-state, which leaks in a long-lived process.
+They are stored in an event log, so each stays below 60 kB.
 """
 
-import io
 from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.dates import date2num
 from matplotlib.figure import Figure
 
+from atmr_pipeline.drawing import png, say
 from atmr_pipeline.monitoring.cusum import CusumResult
 from atmr_pipeline.monitoring.performance import rolling_mae
 from atmr_pipeline.monitoring.samples import FeatureKind, Sample, labels, numbers, why_not_numeric
 
-DPI = 80
 PANELS_A_ROW = 4
 MAX_PANELS = 12
 MAX_CATEGORIES = 8
@@ -114,19 +111,6 @@ def _sample(values: pd.Series) -> Sample:
     return Sample(values.reset_index(drop=True), np.zeros(len(values), dtype=np.int64))
 
 
-def say(axes: Axes, text: str) -> None:
-    """A sentence in place of a drawing."""
-    axes.set_axis_off()
-    axes.text(0.5, 0.5, text, ha="center", va="center", fontsize=8, transform=axes.transAxes, wrap=True)
-
-
 def _dates(figure: Figure, axes: Axes) -> None:
     axes.tick_params(labelsize=8)
     figure.autofmt_xdate(rotation=0, ha="center")
-
-
-def png(figure: Figure) -> bytes:
-    """A figure as PNG bytes."""
-    buffer = io.BytesIO()
-    FigureCanvasAgg(figure).print_figure(buffer, format="png", dpi=DPI, pil_kwargs={"optimize": True})
-    return buffer.getvalue()

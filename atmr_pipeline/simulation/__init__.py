@@ -3,7 +3,13 @@
 from atmr_pipeline.simulation.build import DemoManifest, build_demo
 from atmr_pipeline.simulation.config import Scenario, ScenarioName, WorldConfig
 from atmr_pipeline.simulation.living import advance
-from atmr_pipeline.simulation.truth import Replay, World, expected_delays, irreducible_error
+from atmr_pipeline.simulation.truth import (
+    Replay,
+    World,
+    expected_delays,
+    expected_delays_as_decided,
+    irreducible_error,
+)
 
 __all__ = [
     "DemoManifest",
@@ -15,5 +21,6 @@ __all__ = [
     "advance",
     "build_demo",
     "expected_delays",
+    "expected_delays_as_decided",
     "irreducible_error",
 ]

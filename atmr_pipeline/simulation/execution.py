@@ -5,7 +5,7 @@ this along the driver's day), the driver has chosen to arrive (habit, plus the s
 is ready (return legs wait for the appointment to end).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
@@ -87,6 +87,14 @@ class DayPlan:
     dropoff: FloatArray
     weather_factor: FloatArray
     effects: Effects
+
+    def only(self, kept: BoolArray) -> "DayPlan":
+        """The same day with some of its bookings, ``kept`` (B,)."""
+        per_booking = (
+            "assignment_ids", "booking_ids", "driver_index", "scheduled_min", "is_outbound", "is_urgent",
+            "is_wheelchair", "no_show", "pickup_kind", "pickup", "dropoff",
+        )  # fmt: skip
+        return replace(self, **{name: getattr(self, name)[kept] for name in per_booking})
 
     @property
     def hour(self) -> IntArray:

@@ -67,7 +67,13 @@ class World:
         """Days that were lived and had pickups, in order."""
         return sorted(self._plans)
 
-    def replay(self, day: date, n: int, seed: int = REPLAY_SEED) -> Replay:
+    def assignment_ids(self, day: date) -> npt.NDArray[np.int64]:
+        """Executed assignments of one of :attr:`days`."""
+        return self._plans[day].assignment_ids
+
+    def replay(
+        self, day: date, n: int, seed: int = REPLAY_SEED, *, known: "npt.NDArray[np.int64] | None" = None
+    ) -> Replay:
         """Live a day n times.
 
         Parameters
@@ -78,6 +84,8 @@ class World:
             At least 1.
         seed : int
             Same seed, same draws.
+        known : ndarray of int, optional
+            Assignments that the plan held at some moment; the others are not driven. None drives all.
 
         Raises
         ------
@@ -91,6 +99,8 @@ class World:
         if day not in self._plans:
             raise SourceError(f"the demo company drove nobody on {day}")
         plan = self._plans[day]
+        if known is not None:
+            plan = plan.only(np.isin(plan.assignment_ids, known))
         start_min, _ = DayExecution(plan).run(draw(plan, generator(seed, Stream.REPLAY, day), n))
         # As the database records them: whole seconds.
         delay_min = np.asarray(np.round(start_min * 60.0) / 60.0 - plan.scheduled_min)
@@ -136,6 +146,46 @@ def expected_delays(
     ]
     if not parts:
         raise NotEnoughDataError(f"pickups from {first_day} to {last_day}", needs=1, has=0)
+    return pd.concat(parts, ignore_index=True)
+
+
+def expected_delays_as_decided(
+    home: Path, decisions: pd.DataFrame, first_day: date, last_day: date, replays: int = 100, seed: int = REPLAY_SEED
+) -> pd.DataFrame:
+    """The best that can be said at each decision: the day is replayed with the courses that were planned by then.
+
+    :func:`expected_delays` knows the day's final plan, urgent courses that were called in later included. Nobody who
+    decides the evening before does, so part of its lead is knowledge of the future.
+
+    Parameters
+    ----------
+    decisions : DataFrame
+        ``assignment_id, decided_at``; pickups without a decision are left out.
+
+    Returns
+    -------
+    DataFrame
+        ``assignment_id, expected_delay_min, actual_delay_min``.
+    """
+    world, parts = World.load(home), []
+    decided = decisions.set_index("assignment_id")["decided_at"]
+    for day in (day for day in world.days if first_day <= day <= last_day):
+        planned = decided[decided.index.isin(world.assignment_ids(day))]
+        for instant in sorted(planned.unique()):
+            known = planned.index[planned <= instant].to_numpy(dtype=np.int64)
+            replay = world.replay(day, replays, seed, known=known)
+            asked = np.isin(replay.assignment_ids, planned.index[planned == instant])
+            parts.append(
+                pd.DataFrame(
+                    {
+                        "assignment_id": replay.assignment_ids[asked],
+                        "expected_delay_min": replay.delay_min.mean(axis=0)[asked],
+                        "actual_delay_min": replay.actual_delay_min[asked],
+                    }
+                )
+            )
+    if not parts:
+        raise NotEnoughDataError(f"decided pickups from {first_day} to {last_day}", needs=1, has=0)
     return pd.concat(parts, ignore_index=True)
 
 

@@ -25,6 +25,8 @@ CONTENT = (
     "high_min",
     "p_late",
 )
+STORED = DELAY_PREDICTIONS.remove_columns(["slack_min"])
+"""What is kept of a prediction; what it was made from can be made again."""
 ACTUALS = ("assignment_id", "actual_delay_min", "known_at")
 
 
@@ -53,7 +55,7 @@ def record_predictions(store: StateStore, frame: pd.DataFrame, *, predicted_at: 
     """
     require_columns(frame, ["company_id"], "delay_predictions")
     require_known(frame, ["company_id"], "delay_predictions")
-    predictions = conform(frame, DELAY_PREDICTIONS)
+    predictions = conform(frame, STORED)
     predictions["company_id"] = frame["company_id"].astype("int64").to_numpy()
     at = predicted_at or utc_now()
     rows = [{**row, "predicted_at": at} for row in to_rows(predictions, ml_prediction)]

@@ -3,10 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
-from delay_world import FEATURES
+from delay_world import FEATURES, training_set
 
 from atmr_pipeline.domain.errors import NotEnoughDataError, TableContractError
-from atmr_pipeline.models.delay import DelayModel, DelayParams
+from atmr_pipeline.models.delay import DelayModel, DelayParams, train_delay_model
 
 QUICK = DelayParams(candidates=("constant_mean", "spline_ridge", "xgboost"))
 
@@ -132,3 +132,119 @@ def test_too_few_decision_times_make_no_blocks(small, instants):
     times = pd.Timestamp("2024-01-01", tz="UTC") + pd.to_timedelta(np.arange(len(small)) % instants, unit="D")
     with pytest.raises(NotEnoughDataError, match="blocks"):
         fit(small.assign(decided_at=times))
+
+
+@pytest.mark.parametrize(("shift", "p_late"), [(-100.0, 0.0025), (100.0, 0.9975)])
+def test_nobody_or_everybody_late_is_learned_and_never_certain(small, shift, p_late):
+    frame = small.assign(delay_min=small["delay_min"] + shift)
+    predicted = fit(frame).predict(frame[FEATURES])
+    np.testing.assert_allclose(predicted["p_late"], p_late, atol=1e-6)
+    assert np.isfinite(predicted.to_numpy()).all()
+    trained = train_delay_model(frame, FEATURES, params=QUICK)
+    assert trained.evaluation["auc"] is None
+    assert trained.evaluation["brier"] == pytest.approx(0.0025**2, abs=1e-6)
+
+
+def test_a_training_set_in_any_order_gives_the_same_model(small):
+    shuffled = small.sample(frac=1.0, random_state=8)
+    one, other = (train_delay_model(frame, FEATURES, params=QUICK) for frame in (small, shuffled))
+    assert one.evaluation == pytest.approx(other.evaluation)
+    assert one.window == other.window
+    rows = small[FEATURES]
+    pd.testing.assert_frame_equal(one.model.predict(rows), other.model.predict(rows))
+
+
+def test_ten_rows_or_a_repeated_assignment_are_no_training_set(small):
+    with pytest.raises(NotEnoughDataError, match="needs 500, has 10"):
+        train_delay_model(small.head(10), FEATURES)
+    twice = pd.concat([small, small.head(3)], ignore_index=True)
+    with pytest.raises(TableContractError, match="more than once in 3 rows"):
+        train_delay_model(twice, FEATURES)
+
+
+def test_null_where_the_fit_never_saw_one_is_safe(small, fitted):
+    rows = small[FEATURES].head(20).assign(distance_km=np.nan, is_medical=pd.Series([None] * 20, dtype="boolean"))
+    assert np.isfinite(fitted.predict(rows).to_numpy()).all()
+    assert np.isfinite(fitted.contributions(rows).to_numpy()).all()
+
+
+@pytest.fixture(scope="module")
+def mixed():
+    frame, _ = training_set(600, seed=3)
+    return frame.assign(
+        driver=("D" + frame["driver_id"].astype(str)).where(frame.index % 9 != 0, None),
+        zone=np.where(frame.index % 2, "centre", "outside"),
+        legs=pd.array(frame.index % 3, dtype="Int64"),
+        is_medical=frame["is_medical"].astype("boolean").where(frame.index % 5 != 0),
+    )
+
+
+MIXED = [*FEATURES, "driver", "zone", "legs"]
+
+
+@pytest.fixture(scope="module")
+def mixed_model(mixed) -> DelayModel:
+    return fit(mixed, MIXED)
+
+
+@pytest.mark.parametrize(
+    ("column", "dtype"),
+    [
+        ("legs", "int8"),
+        ("legs", "uint16"),
+        ("legs", "float32"),
+        ("legs", "Float64"),
+        ("legs", "int64[pyarrow]"),
+        ("legs", "object"),
+        ("is_medical", "object"),
+        ("is_medical", "Float64"),
+        ("is_medical", "bool[pyarrow]"),
+        ("distance_km", "Float64"),
+        ("distance_km", "double[pyarrow]"),
+        ("driver", "object"),
+        ("driver", "category"),
+        ("driver", "string"),
+        ("driver", "string[pyarrow]"),
+        ("zone", "object"),
+        ("zone", "category"),
+    ],
+)
+def test_the_same_values_in_another_dtype_are_the_same_rows(mixed, mixed_model, column, dtype):
+    rows = mixed[MIXED]
+    expected = mixed_model.contract_.encode(rows)
+    np.testing.assert_array_equal(mixed_model.contract_.encode(rows.astype({column: dtype})), expected)
+
+
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NA])
+def test_every_kind_of_null_text_is_null(mixed, mixed_model, missing):
+    rows = mixed[MIXED].head(4)
+    known = mixed_model.contract_.encode(rows.assign(driver=pd.array([None] * 4, dtype="str")))
+    mixture = pd.Series(["D1", missing, "D99", missing], dtype=object)
+    encoded = mixed_model.contract_.encode(rows.assign(driver=mixture.to_numpy()))
+    np.testing.assert_array_equal(encoded[[1, 3]], known[[1, 3]])
+    assert (encoded[[0, 2]] != known[[0, 2]]).any(axis=1).all()
+
+
+def test_a_category_that_is_a_number_matches_its_text(small):
+    frame = small.assign(driver=pd.Categorical(small["driver_id"]))
+    model = fit(frame, ["driver", "distance_km"])
+    rows = frame[["driver", "distance_km"]].head(30)
+    text = rows.assign(driver=rows["driver"].astype(str))
+    pd.testing.assert_frame_equal(model.predict(text), model.predict(rows))
+    assert model.contract_.features[0].categories == ("1", "2", "3", "4", "5")
+
+
+def test_every_column_with_an_infinite_value_is_counted(mixed, mixed_model):
+    rows = mixed[MIXED].assign(
+        distance_km=mixed["distance_km"].where(mixed.index > 1, -np.inf),
+        traffic_density=mixed["traffic_density"].where(mixed.index != 9, np.inf),
+    )
+    with pytest.raises(TableContractError, match=r"distance_km \(2 rows\), traffic_density \(1 rows\)"):
+        mixed_model.predict(rows)
+
+
+def test_a_prediction_does_not_change_its_input(mixed, mixed_model):
+    rows = mixed[MIXED].astype({"driver": object, "zone": object})
+    before = rows.copy(deep=True)
+    mixed_model.predict(rows)
+    pd.testing.assert_frame_equal(rows, before)

@@ -48,6 +48,7 @@ def bookings_table(*rows):
         parent_booking_id=None,
         time_confirmed=None,
         is_medical=True,
+        is_hospital=False,
         is_wheelchair=None,
         distance_km=None,
         duration_min=None,

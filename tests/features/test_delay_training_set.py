@@ -8,7 +8,7 @@ from atmr_pipeline.features.delay import delay_training_set
 
 
 def build(world: World) -> tuple[pd.DataFrame, dict[str, int]]:
-    return delay_training_set(world.bookings, world.assignments, world.drivers, world.weather)
+    return delay_training_set(world)
 
 
 @pytest.fixture(scope="module")

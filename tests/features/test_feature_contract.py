@@ -8,20 +8,36 @@ import pandas as pd
 import pytest
 from feature_frames import random_world
 
-from atmr_pipeline.features import contract
+from atmr_pipeline.domain.geo import haversine_km
+from atmr_pipeline.features import constants
 from atmr_pipeline.features.contract import FEATURE_CONTRACT_VERSION, FEATURE_NAMES, FEATURES, contract_version
+from atmr_pipeline.features.duck import connect, read_sql
 from atmr_pipeline.features.fingerprint import frame_fingerprint
 from atmr_pipeline.features.tables import DELAY_FEATURES
 from atmr_pipeline.sources.travel import PLANNING_SPEED_KMH, HaversineTravel
 
 
-def test_the_nine_base_features() -> None:
-    assert FEATURE_NAMES == (
+def test_features_are_documented_and_named_once() -> None:
+    base = {
         "time_of_day", "day_of_week", "distance_km", "is_medical", "is_urgent", "booking_priority",
         "driver_punctuality_score", "traffic_density", "weather_factor",
-    )  # fmt: skip
-    assert tuple(DELAY_FEATURES.columns)[-9:] == FEATURE_NAMES
+    }  # fmt: skip
+    assert base < set(FEATURE_NAMES)
+    assert len(set(FEATURE_NAMES)) == len(FEATURE_NAMES)
+    assert tuple(DELAY_FEATURES.columns)[-len(FEATURES) :] == FEATURE_NAMES
     assert all(feature.unit and feature.source and feature.null_meaning for feature in FEATURES)
+
+
+def test_the_macro_measures_like_the_domain() -> None:
+    with connect() as connection:
+        for statement in read_sql("macros"):
+            connection.execute(statement.text)
+        measured = connection.execute(
+            "SELECT great_circle_km(46.2, 6.14, 46.31, 6.24), great_circle_km(NULL, 6, 46, 6)"
+        )
+        km, unknown = measured.fetchall()[0]
+    assert km == pytest.approx(float(haversine_km(46.2, 6.14, 46.31, 6.24)), abs=1e-9)
+    assert unknown is None
 
 
 def test_features_keep_their_contract() -> None:
@@ -32,16 +48,16 @@ def test_features_keep_their_contract() -> None:
 
 
 def test_version_changes_with_any_meaning() -> None:
-    constants = contract.sql_constants()
-    version = contract_version(FEATURES, constants)
+    given = constants.sql_constants()
+    version = contract_version(FEATURES, given)
     assert len(FEATURE_CONTRACT_VERSION) == 12
-    assert contract_version(FEATURES[::-1], constants) != version
-    assert contract_version(FEATURES, {**constants, "traffic_window_days": 29}) != version
+    assert contract_version(FEATURES[::-1], given) != version
+    assert contract_version(FEATURES, {**given, "traffic_window_days": 29}) != version
 
 
 def test_constants_agree_with_the_planning_travel_times() -> None:
-    assert HaversineTravel().detour == contract.ROAD_DETOUR
-    assert PLANNING_SPEED_KMH.max() == contract.FREE_FLOW_SPEED_KMH
+    assert HaversineTravel().detour == constants.ROAD_DETOUR
+    assert PLANNING_SPEED_KMH.max() == constants.FREE_FLOW_SPEED_KMH
 
 
 @pytest.fixture

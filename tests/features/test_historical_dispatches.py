@@ -48,7 +48,10 @@ def day() -> World:
         "datetime64[us, UTC]"
     )
     bookings = world.bookings.assign(
-        service_day=pd.Series([DAY] * 4).astype("datetime64[us]"), scheduled_at=scheduled, distance_km=2.0
+        service_day=pd.Series([DAY] * 4).astype("datetime64[us]"),
+        scheduled_at=scheduled,
+        distance_km=2.0,
+        status="COMPLETED",
     )
     pickup = scheduled + pd.to_timedelta([6, 5, 0, -3], unit="min")
     assignments = world.assignments.assign(

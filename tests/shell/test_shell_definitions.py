@@ -27,7 +27,14 @@ GROUPS = {
     "features": {"historical_dispatches", "delay_training_set"},
     "delay_model": {"delay_candidates", "delay_model", "delay_evaluation"},
     "dispatch_policy": {"dispatch_days", "dispatch_policy", "dispatch_evaluation"},
-    "monitoring": {"feature_drift", "label_drift", "residual_drift", "delay_performance", "data_quality"},
+    "monitoring": {
+        "feature_drift",
+        "label_drift",
+        "residual_drift",
+        "delay_performance",
+        "data_quality",
+        "delay_exploration",
+    },
     "promotion": {"promoted_delay_model", "promoted_dispatch_policy"},
     "feedback": {
         "delay_predictions",

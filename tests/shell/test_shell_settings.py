@@ -79,3 +79,16 @@ def test_an_unknown_geocoder_is_refused(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("ATMR_ONLINE_GEOCODERS", "nominatim, somewhere")
     with pytest.raises(SettingsError, match="nominatim and geoadmin"):
         load_settings()
+
+
+def test_alert_levels_must_rise(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings().alert_max_per_hour == 10
+    monkeypatch.setenv("ATMR_ALERT_HIGH", "0.5")
+    with pytest.raises(SettingsError, match="must rise in this order"):
+        load_settings()
+
+
+def test_no_more_than_ten_alerts_an_hour_can_be_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ATMR_ALERT_MAX_PER_HOUR", "11")
+    with pytest.raises(SettingsError, match="ATMR_ALERT_MAX_PER_HOUR"):
+        load_settings()

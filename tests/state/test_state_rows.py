@@ -1,11 +1,9 @@
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
-import pandas as pd
 import pytest
 
 from atmr_pipeline.domain.errors import TableContractError
-from atmr_pipeline.state.alerts import read_alerts, record_alerts
 from atmr_pipeline.state.drift_events import (
     DriftEvent,
     close_drift_event,
@@ -86,31 +84,3 @@ def test_a_workbook_is_known_by_its_content(store):
 def test_rows_that_do_not_add_up_are_refused():
     with pytest.raises(TableContractError, match="211 rows read but 210"):
         account(rows_accepted=199)
-
-
-def alerts(levels: list[str]) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "assignment_id": 1,
-            "booking_id": 2,
-            "service_day": pd.Timestamp(DAY),
-            "level": levels,
-            "p_late": 0.4,
-            "model_version": "v1",
-        }
-    )
-
-
-def test_an_alert_is_raised_once_a_level(store):
-    assert record_alerts(store, alerts(["high"]), created_at=NOW) == 1
-    assert record_alerts(store, alerts(["high", "critical"]).assign(p_late=0.5)) == 1
-    rows = read_alerts(store, DAY, DAY)
-    assert rows["level"].tolist() == ["high", "critical"]
-    assert rows["p_late"].tolist() == [0.4, 0.5]
-    assert read_alerts(store, DAY + timedelta(days=1), DAY + timedelta(days=2)).empty
-    assert record_alerts(store, alerts([])) == 0
-
-
-def test_an_alert_without_a_probability_is_refused(store):
-    with pytest.raises(TableContractError, match="p_late in 1 rows"):
-        record_alerts(store, alerts(["high"]).assign(p_late=float("nan")))

@@ -36,6 +36,7 @@ BOOKINGS = schema(
         "time_confirmed": column("boolean", "the time is confirmed with the patient; NULL if not said", nullable=True),
         "is_urgent": column("bool", "urgent transport"),
         "is_medical": column("bool", "a medical facility or hospital service is named"),
+        "is_hospital": column("bool", "a hospital service is named"),
         "is_wheelchair": column("boolean", "a wheelchair is carried or needed; NULL if not said", nullable=True),
         "pickup_lat": column("float64", "degrees, WGS84", nullable=True),
         "pickup_lon": column("float64", "degrees, WGS84", nullable=True),

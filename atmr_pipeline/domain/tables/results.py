@@ -42,5 +42,8 @@ DELAY_PREDICTIONS = schema(
         "low_min": column("float64", "lower end of the 90 % interval, minutes"),
         "high_min": column("float64", "upper end of the 90 % interval, minutes"),
         "p_late": column("float64", "probability of a pickup more than 5 min late"),
+        "slack_min": column(
+            "float64", "time left between the driver's courses as planned; NULL before the first one", nullable=True
+        ),
     },
 )

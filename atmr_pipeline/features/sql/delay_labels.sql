@@ -5,7 +5,7 @@ SELECT
     a.driver_id,
     b.company_id,
     b.service_day,
-    a.created_at AS decided_at,
+    d.decided_at,
     a.actual_dropoff_at AS known_at,
     (epoch_us(a.actual_pickup_at) - epoch_us(b.scheduled_at)) / 60e6 AS delay_min,
     CASE
@@ -17,10 +17,10 @@ SELECT
         WHEN a.actual_pickup_at IS NULL THEN 'pickup_unknown'
         WHEN a.actual_dropoff_at IS NULL THEN 'dropoff_unknown'
         WHEN a.actual_dropoff_at <= a.actual_pickup_at THEN 'dropoff_before_pickup'
-        WHEN a.created_at >= a.actual_pickup_at THEN 'decided_after_pickup'
-        -- Half a day is a wrong date in the source, not a late driver; one such label would drown all others.
-        WHEN abs(epoch_us(a.actual_pickup_at) - epoch_us(b.scheduled_at)) > 12 * 3600e6 THEN 'implausible_delay'
+        WHEN d.decided_at >= a.actual_pickup_at THEN 'decided_after_pickup'
+        WHEN abs(epoch_us(a.actual_pickup_at) - epoch_us(b.scheduled_at)) > $implausible_delay_h * 3600e6 THEN 'implausible_delay'
     END AS excluded_reason
 FROM assignments AS a
-LEFT JOIN bookings AS b USING (booking_id)
-ORDER BY a.created_at, a.assignment_id
+JOIN decisions AS d USING (assignment_id)
+LEFT JOIN bookings AS b ON b.booking_id = a.booking_id
+ORDER BY d.decided_at, a.assignment_id

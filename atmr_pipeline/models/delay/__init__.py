@@ -3,7 +3,6 @@
 from atmr_pipeline.models.delay.evaluation import Comparison, compare, evaluate, evaluate_slices
 from atmr_pipeline.models.delay.importance import permutation_importance
 from atmr_pipeline.models.delay.model import PREDICTION_COLUMNS, DelayModel
-from atmr_pipeline.models.delay.model_card import model_card
 from atmr_pipeline.models.delay.params import DelayParams
 from atmr_pipeline.models.delay.splitting import time_split
 from atmr_pipeline.models.delay.training import DelayTraining, train_delay_model
@@ -17,7 +16,6 @@ __all__ = [
     "compare",
     "evaluate",
     "evaluate_slices",
-    "model_card",
     "permutation_importance",
     "time_split",
     "train_delay_model",

@@ -97,6 +97,10 @@ def _settings(params: DelayParams) -> dict[str, object]:
         "max_depth": params.xgb_depth,
         "eta": params.xgb_learning_rate,
         "min_child_weight": params.xgb_min_child_weight,
+        "num_parallel_tree": params.xgb_parallel_trees,
+        "subsample": params.xgb_subsample,
+        "colsample_bytree": params.xgb_colsample,
+        "reg_lambda": params.xgb_reg_lambda,
         "nthread": params.n_jobs,
         "seed": params.seed,
     }

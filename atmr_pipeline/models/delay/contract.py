@@ -6,6 +6,7 @@ names it and never a silent constant.
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -74,13 +75,13 @@ class FeatureContract:
         """Names of the features in matrix order."""
         return [feature.name for feature in self.features]
 
-    @property
+    @cached_property
     def column_feature(self) -> np.ndarray:
         """Index of the feature behind each matrix column, shape (n_columns,)."""
         widths = [1 if feature.kind == NUMERIC else len(feature.categories) + 2 for feature in self.features]
         return np.repeat(np.arange(len(self.features)), widths)
 
-    @property
+    @cached_property
     def is_indicator(self) -> np.ndarray:
         """Whether each matrix column is a category's indicator, shape (n_columns,)."""
         kinds = np.array([feature.kind == CATEGORICAL for feature in self.features])
@@ -104,35 +105,65 @@ class FeatureContract:
             Naming the columns that are missing, extra, of another kind than at fit, or infinite.
         """
         self._check_columns(frame)
-        column_feature = self.column_feature
-        matrix = np.zeros((len(frame), len(column_feature)))
-        starts = np.searchsorted(column_feature, np.arange(len(self.features)))
-        infinite: dict[str, int] = {}
-        for start, feature in zip(starts, self.features, strict=True):
-            column = frame[feature.name]
+        columns = dict(frame.items())
+        matrix = np.zeros((len(frame), len(self.column_feature)))
+        for start, feature in zip(self._starts, self.features, strict=True):
+            column = columns[feature.name]
             if feature.kind == NUMERIC:
-                values = _numbers(column, feature)
-                if np.isinf(values).any():
-                    infinite[feature.name] = int(np.isinf(values).sum())
-                matrix[:, start] = values
+                matrix[:, start] = _numbers(column, feature)
             else:
-                matrix[np.arange(len(frame)), start + _codes(column, feature)] = 1.0
-        if infinite:
-            counts = ", ".join(f"{name} ({count} rows)" for name, count in infinite.items())
-            raise TableContractError(f"features hold infinite values: {counts}; pass NULL where a value is not known")
+                offsets = _offsets(column, feature, self._category_offset[feature.name])
+                matrix[np.arange(len(frame)), start + offsets] = 1.0
+        if np.isinf(matrix).any():
+            counts = np.isinf(matrix).sum(axis=0)
+            named = [f"{self.features[self.column_feature[j]].name} ({counts[j]} rows)" for j in np.flatnonzero(counts)]
+            raise TableContractError(
+                f"features hold infinite values: {', '.join(named)}; pass NULL where a value is not known"
+            )
         return matrix
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        """First matrix column of each feature."""
+        return np.searchsorted(self.column_feature, np.arange(len(self.features))).tolist()
+
+    @cached_property
+    def _category_offset(self) -> dict[str, dict[str, int]]:
+        """Of each categorical feature: the indicator of each category, counted from the feature's first one."""
+        return {
+            feature.name: {category: offset for offset, category in enumerate(feature.categories)}
+            for feature in self.features
+            if feature.kind == CATEGORICAL
+        }
+
+    def minutes_of(self, matrix: np.ndarray, name: str | None) -> np.ndarray:
+        """A numeric feature of an encoded matrix, NULL as 0; all 0 where the contract has no such feature.
+
+        Raises
+        ------
+        TableContractError
+            If the feature is categorical.
+        """
+        if name not in self.names:
+            return np.zeros(len(matrix))
+        position = self.names.index(name)
+        if self.features[position].kind != NUMERIC:
+            raise TableContractError(f"feature {name} is categorical; an offset is minutes")
+        column = int(np.searchsorted(self.column_feature, position))
+        return np.nan_to_num(matrix[:, column], nan=0.0)
 
     def _check_columns(self, frame: pd.DataFrame) -> None:
         check_names(frame)
-        names = set(self.names)
-        missing = [name for name in self.names if name not in frame.columns]
+        names, given = set(self.names), set(frame.columns.tolist())
+        if names == given:
+            return
+        missing = [name for name in self.names if name not in given]
         extra = [str(name) for name in frame.columns if name not in names]
         parts = [f"missing {', '.join(missing)}"] if missing else []
         parts += [f"not known to the model: {', '.join(extra)}"] if extra else []
-        if parts:
-            raise TableContractError(
-                f"features do not match the model's contract: {'; '.join(parts)}; pass exactly {', '.join(self.names)}"
-            )
+        raise TableContractError(
+            f"features do not match the model's contract: {'; '.join(parts)}; pass exactly {', '.join(self.names)}"
+        )
 
     def to_list(self) -> list[dict[str, Any]]:
         """Plain values for JSON."""
@@ -150,9 +181,10 @@ def check_names(frame: pd.DataFrame) -> None:
         raise TableContractError(f"features must be a DataFrame, not {type(frame).__name__}")
     if frame.shape[1] == 0:
         raise TableContractError("features have no column; pass at least one")
-    if not all(isinstance(name, str) for name in frame.columns):
+    names = frame.columns.tolist()
+    if not all(isinstance(name, str) for name in names):
         raise TableContractError("feature names must be text; name the columns")
-    if not frame.columns.is_unique:
+    if len(set(names)) < len(names):
         twice = sorted({str(name) for name in frame.columns[frame.columns.duplicated()]})
         raise TableContractError(f"feature names occur twice: {', '.join(twice)}")
 
@@ -188,26 +220,45 @@ def as_text(column: pd.Series) -> pd.Series:
     return column.astype(object).where(column.notna(), None).map(lambda value: None if value is None else str(value))
 
 
+@lru_cache(maxsize=64)
+def _is_number(dtype: Any) -> bool:
+    """Whether every column of this dtype is numeric; the answer of :func:`kind_of` where the values do not matter."""
+    if isinstance(dtype, np.dtype):
+        return dtype.kind in "fiub"
+    return pd.api.types.is_bool_dtype(dtype) or (
+        pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_complex_dtype(dtype)
+    )
+
+
 def _numbers(column: pd.Series, feature: Feature) -> np.ndarray:
-    if column.dtype == np.float64:
+    dtype = column.dtype
+    if isinstance(dtype, np.dtype) and dtype.kind in "fiub":
         return column.to_numpy()
-    if column.isna().all():
-        return np.full(len(column), np.nan)
-    if kind_of(column) != NUMERIC:
-        raise _retyped(column, feature)
+    # A categorical dtype holds values of rows: it is no key of a cache that outlives the table.
+    if isinstance(dtype, pd.CategoricalDtype) or not _is_number(dtype):
+        if column.isna().all():
+            return np.full(len(column), np.nan)
+        if kind_of(column) != NUMERIC:
+            raise _retyped(column, feature)
     return column.to_numpy(dtype=np.float64, na_value=np.nan)
 
 
-def _codes(column: pd.Series, feature: Feature) -> np.ndarray:
+def _offsets(column: pd.Series, feature: Feature, known: dict[str, int]) -> np.ndarray:
     """Offset of each row's indicator: known categories in order, then other, then missing."""
-    known = len(feature.categories)
-    null = column.isna().to_numpy()
-    if null.all():
-        return np.full(len(column), known + 1)
-    if kind_of(column) != CATEGORICAL:
-        raise _retyped(column, feature)
-    codes = pd.Index(feature.categories, dtype=object).get_indexer(pd.Index(as_text(column), dtype=object))
-    return np.where(null, known + 1, np.where(codes < 0, known, codes))
+    other, missing = len(known), len(known) + 1
+    dtype = column.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        by_code = [known.get(str(category), other) for category in dtype.categories.astype(object)]
+        return np.array([*by_code, missing])[column.cat.codes.to_numpy()]
+    if not isinstance(dtype, pd.StringDtype):
+        if column.isna().all():
+            return np.full(len(column), missing)
+        if kind_of(column) != CATEGORICAL:
+            raise _retyped(column, feature)
+    # What is no text here is one of the several objects that stand for NULL.
+    values = column.tolist()
+    offsets = [known.get(value, other) if isinstance(value, str) else missing for value in values]
+    return np.array(offsets, dtype=np.int64)
 
 
 def _retyped(column: pd.Series, feature: Feature) -> TableContractError:

@@ -9,9 +9,12 @@ from scipy.stats import rankdata
 
 from atmr_pipeline.domain.errors import NotEnoughDataError, TableContractError
 from atmr_pipeline.domain.vocabulary import LATE_AFTER_MIN
+from atmr_pipeline.models.delay.bootstrap import DRAWS, DayBlocks
 
 CALIBRATION_BINS = 10
 PROBABILITY_FLOOR = 1e-6
+MISSING_SLICE = "(missing)"
+SMALL_SLICES = "(small slices)"
 COLUMNS_NEEDED = ("expected_delay_min", "low_min", "high_min", "p_late")
 
 
@@ -110,12 +113,18 @@ def reliability(late: np.ndarray, p_late: np.ndarray, *, bins: int = CALIBRATION
     DataFrame
         ``n, mean_p_late, late_share``, one row a bin.
     """
-    codes = np.minimum((np.asarray(p_late, dtype=np.float64) * bins).astype(int), bins - 1)
-    table = pd.DataFrame({"bin": codes, "p": p_late, "late": np.asarray(late, dtype=np.float64)})
+    table = pd.DataFrame(
+        {"bin": probability_bins(p_late, bins), "p": p_late, "late": np.asarray(late, dtype=np.float64)}
+    )
     grouped = table.groupby("bin")
     return pd.DataFrame(
         {"n": grouped.size(), "mean_p_late": grouped["p"].mean(), "late_share": grouped["late"].mean()}
     ).reset_index(drop=True)
+
+
+def probability_bins(p_late: np.ndarray, bins: int = CALIBRATION_BINS) -> np.ndarray:
+    """Number of the bin of equal width that each probability lies in, 0 to ``bins - 1``; 1 belongs to the last."""
+    return np.minimum((np.asarray(p_late, dtype=np.float64) * bins).astype(int), bins - 1)
 
 
 def expected_calibration_error(late: np.ndarray, p_late: np.ndarray, *, bins: int = CALIBRATION_BINS) -> float:
@@ -150,13 +159,9 @@ def evaluate_slices(
     if len(by) != len(actual):
         raise TableContractError(f"by has {len(by):,} rows and delay_min {len(actual):,}")
     expected, low, high, p_late = (table[name] for name in COLUMNS_NEEDED)
-    label = by.astype(object).where(by.notna(), "(missing)").map(str).to_numpy(dtype=object)
-    values, counts = np.unique(label.astype(str), return_counts=True)
-    small = set(values[counts < minimum_rows])
-    names = np.array(["(small slices)" if value in small else value for value in label], dtype=object)
     rows = pd.DataFrame(
         {
-            "slice": names,
+            "slice": slice_labels(by, minimum_rows=minimum_rows),
             "n": 1,
             "mae_min": np.abs(expected - actual),
             "bias_min": expected - actual,
@@ -171,13 +176,20 @@ def evaluate_slices(
     return result.reset_index().sort_values(["n", "slice"], ascending=[False, True], ignore_index=True)
 
 
+def slice_labels(by: pd.Series, *, minimum_rows: int = 20) -> np.ndarray:
+    """The name of each row's slice as :func:`evaluate_slices` cuts them, shape (n_rows,) of str."""
+    label = by.astype(object).where(by.notna(), MISSING_SLICE).map(str).to_numpy(dtype=object)
+    values, counts = np.unique(label.astype(str), return_counts=True)
+    small = set(values[counts < minimum_rows])
+    return np.array([SMALL_SLICES if value in small else value for value in label], dtype=object)
+
+
 def compare(
-    errors_a: pd.Series, errors_b: pd.Series, days: pd.Series, *, n_boot: int = 2000, seed: int = 0
+    errors_a: pd.Series, errors_b: pd.Series, days: pd.Series, *, n_boot: int = DRAWS, seed: int = 0
 ) -> Comparison:
     """Relative difference in mean absolute error, with a paired bootstrap that draws whole days.
 
-    A day's delays hang together (weather, one late course delays the next), so days and not rows are drawn
-    (block bootstrap, Efron and Tibshirani, 1993, ch. 8), and the same days for both.
+    The same days are drawn for both, see :mod:`~atmr_pipeline.models.delay.bootstrap`.
 
     Parameters
     ----------
@@ -202,19 +214,11 @@ def compare(
         raise TableContractError(f"errors and days differ in length: {len(a):,}, {len(b):,}, {len(days):,}")
     if not (np.isfinite(a).all() and np.isfinite(b).all()):
         raise TableContractError("errors are NULL or infinite in some rows; compare on measured pickups only")
-    codes, uniques = pd.factorize(pd.Series(days).to_numpy())
-    n_days = len(uniques)
-    if n_days < 2:
-        raise NotEnoughDataError("held-out days for a bootstrap", needs=2, has=n_days)
-    sum_a, sum_b = np.bincount(codes, a, minlength=n_days), np.bincount(codes, b, minlength=n_days)
-    if sum_b.sum() == 0.0:
-        return Comparison(None, None, None, n_days, len(a))
-    drawn = np.random.default_rng(seed).multinomial(n_days, np.full(n_days, 1.0 / n_days), size=n_boot)
-    total_b = drawn @ sum_b
-    usable = total_b > 0.0
-    relative = 100.0 * ((drawn @ sum_a)[usable] / total_b[usable] - 1.0)
-    low, high = np.quantile(relative, [0.025, 0.975])
-    return Comparison(100.0 * float(sum_a.sum() / sum_b.sum() - 1.0), float(low), float(high), n_days, len(a))
+    blocks = DayBlocks.of(days, n_draws=n_boot, seed=seed)
+    if b.sum() == 0.0:
+        return Comparison(None, None, None, blocks.n_days, len(a))
+    value, low, high = (100.0 * (figure - 1.0) for figure in blocks.ratio(a, b))
+    return Comparison(value, low, high, blocks.n_days, len(a))
 
 
 def _checked(delay_min: pd.Series, predictions: pd.DataFrame) -> tuple[np.ndarray, dict[str, np.ndarray]]:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,11 +15,18 @@ from atmr_pipeline.models.delay import persistence
 from atmr_pipeline.models.delay.candidates import Candidate
 from atmr_pipeline.models.delay.contract import FeatureContract
 from atmr_pipeline.models.delay.params import DelayParams
-from atmr_pipeline.models.delay.registry import CANDIDATES
+from atmr_pipeline.models.delay.registry import CANDIDATES, competing
 from atmr_pipeline.models.delay.residuals import ResidualTable
 from atmr_pipeline.models.delay.selection import choose
 from atmr_pipeline.models.delay.spline_ridge import SplineRidge
-from atmr_pipeline.models.delay.validation import Blocks, check_training_rows, describe_blocks, time_blocks
+from atmr_pipeline.models.delay.tuning import tune
+from atmr_pipeline.models.delay.validation import (
+    Blocks,
+    TrainingRows,
+    check_training_rows,
+    describe_blocks,
+    time_blocks,
+)
 
 PREDICTION_COLUMNS = ["expected_delay_min", "low_min", "high_min", "p_late"]
 
@@ -53,7 +60,12 @@ class DelayModel:
     chosen_, baseline_ : Calibrated
         The winner, and the spline-ridge that is always fitted and kept beside it.
     candidates_ : DataFrame
-        ``candidate, validation_mae, validation_rmse, fit_s, chosen``: minutes, and seconds to fit (not stored).
+        ``candidate, validation_mae, validation_rmse, fit_s, chosen``: minutes, and seconds to fit (not stored). The
+        perceptron is not listed where rows are too few for it (``mlp_minimum_rows``).
+    params_ : DelayParams
+        What the candidates were fitted with: ``params``, or what tuning made of them.
+    tuning_ : DataFrame or None
+        The trials, see :class:`~atmr_pipeline.models.delay.tuning.TuningResult`; None without tuning.
     blocks_ : DataFrame
         ``block, rows, first_decided_at, last_decided_at``.
     contract_ : FeatureContract
@@ -73,6 +85,8 @@ class DelayModel:
     chosen_: Calibrated
     baseline_: Calibrated
     candidates_: pd.DataFrame
+    params_: DelayParams
+    tuning_: pd.DataFrame | None
     blocks_: pd.DataFrame
     contract_: FeatureContract
     null_features_: list[str]
@@ -118,10 +132,13 @@ class DelayModel:
             maximum_categories=self.params.maximum_categories,
         )
         X, y = contract.encode(rows.features), rows.delay_min
-        fitted, errors, table = self._fit_candidates(X, y, blocks, contract)
+        # Everything below learns and judges what remains beyond the offset.
+        y = y - contract.minutes_of(X, self.params.offset_feature)
+        params, trials = self._tune(rows, y, blocks)
+        fitted, errors, table = self._fit_candidates(X, y, blocks, contract, params)
         self.__dict__.pop("manifest_", None)
-        self.contract_ = contract
-        self.chosen_name_ = choose({name: errors[name] for name in self.params.candidates}, self.params)
+        self.contract_, self.params_, self.tuning_ = contract, params, trials
+        self.chosen_name_ = choose({name: errors[name] for name in params.candidates if name in errors}, params)
         self.chosen_ = self._finish(fitted[self.chosen_name_], X, y, blocks.fit, blocks.calibration)
         is_baseline = self.chosen_name_ == SplineRidge.name
         self.baseline_ = (
@@ -172,10 +189,15 @@ class DelayModel:
             One column a feature and ``base_min``; a row sums to its ``expected_delay_min``.
         """
         self._check_fitted()
-        by_column = self.chosen_.candidate.contributions(self.contract_.encode(features))
+        X = self.contract_.encode(features)
+        by_column = self.chosen_.candidate.contributions(X)
         names = self.contract_.names
         effects = np.zeros((len(features), len(names)))
         np.add.at(effects.T, self.contract_.column_feature, by_column[:, :-1].T)
+        if self.params.offset_feature in names:
+            effects[:, names.index(self.params.offset_feature)] += self.contract_.minutes_of(
+                X, self.params.offset_feature
+            )
         return pd.DataFrame(effects, index=features.index, columns=names).assign(base_min=by_column[:, -1])
 
     def explain(self, features: pd.DataFrame, top: int = 3) -> pd.DataFrame:
@@ -263,6 +285,8 @@ class DelayModel:
             model.blocks_ = pd.DataFrame(manifest["blocks"])
             model.null_features_ = list(manifest["null_features"])
             model.candidates_ = pd.DataFrame(manifest["candidates"])
+            model.params_ = replace(model.params, **manifest.get("tuned", {}))
+            model.tuning_ = persistence.trials_of(manifest)
         except (KeyError, TypeError, ValueError):
             raise ModelIntegrityError(
                 f"the manifest in {directory} lacks an entry or has one that is not understood; train the model again"
@@ -270,11 +294,26 @@ class DelayModel:
         model.manifest_ = manifest
         return model
 
+    def _tune(self, rows: TrainingRows, y: np.ndarray, blocks: Blocks) -> tuple[DelayParams, pd.DataFrame | None]:
+        """What the candidates are fitted with; only rows of the train block have a say."""
+        if self.params.tuning_trials == 0:
+            return self.params, None
+        train = blocks.train
+        found = tune(
+            rows.features.iloc[train],
+            pd.Series(y[train]),
+            rows.decided_at.iloc[train],
+            params=self.params,
+            n_trials=self.params.tuning_trials,
+            folds=self.params.tuning_folds,
+        )
+        return found.best, found.trials
+
     def _fit_candidates(
-        self, X: np.ndarray, y: np.ndarray, blocks: Blocks, contract: FeatureContract
+        self, X: np.ndarray, y: np.ndarray, blocks: Blocks, contract: FeatureContract, params: DelayParams
     ) -> tuple[dict[str, Candidate], dict[str, np.ndarray], pd.DataFrame]:
         """Each candidate fitted on the train block, its validation errors in minutes, and the table of both."""
-        names = {*self.params.candidates, SplineRidge.name}
+        names = {*competing(params, fit_rows=blocks.fit.stop - blocks.fit.start), SplineRidge.name}
         later = (X[blocks.validation], y[blocks.validation])
         fitted: dict[str, Candidate] = {}
         errors: dict[str, np.ndarray] = {}
@@ -282,7 +321,7 @@ class DelayModel:
         for name in (name for name in CANDIDATES if name in names):
             started = time.perf_counter()
             fitted[name] = CANDIDATES[name].fit(
-                X[blocks.train], y[blocks.train], *later, is_indicator=contract.is_indicator, params=self.params
+                X[blocks.train], y[blocks.train], *later, is_indicator=contract.is_indicator, params=params
             )
             seconds = time.perf_counter() - started
             errors[name] = fitted[name].predict(later[0]) - later[1]
@@ -291,16 +330,28 @@ class DelayModel:
         return fitted, errors, pd.DataFrame(lines)
 
     def _finish(self, candidate: Candidate, X: np.ndarray, y: np.ndarray, fit: slice, calibration: slice) -> Calibrated:
-        final = candidate.refit(X[fit], y[fit], is_indicator=self.contract_.is_indicator, params=self.params)
-        predicted = final.predict(X[calibration])
-        return Calibrated(final, ResidualTable.fit(predicted, y[calibration], bins=self.params.residual_bins))
+        final = candidate.refit(X[fit], y[fit], is_indicator=self.contract_.is_indicator, params=self.params_)
+        offset = self.contract_.minutes_of(X[calibration], self.params.offset_feature)
+        table = ResidualTable.fit(
+            final.predict(X[calibration]) + offset, y[calibration] + offset, bins=self.params.residual_bins
+        )
+        return Calibrated(final, table)
 
     def _predict_with(self, calibrated: Calibrated, features: pd.DataFrame) -> pd.DataFrame:
-        expected = calibrated.candidate.predict(self.contract_.encode(features))
+        expected = self._expected(calibrated, self.contract_.encode(features))
         low, high = calibrated.residuals.interval(expected, self.params.interval_coverage)
         late = calibrated.residuals.probability_above(expected, self.params.late_after_min)
         columns = dict(zip(PREDICTION_COLUMNS, (expected, low, high, late), strict=True))
         return pd.DataFrame(columns, index=features.index)
+
+    def expected_of(self, matrix: np.ndarray) -> np.ndarray:
+        """Expected delay of encoded rows (see :attr:`contract_`), minutes, shape (n_rows,)."""
+        self._check_fitted()
+        return self._expected(self.chosen_, matrix)
+
+    def _expected(self, calibrated: Calibrated, matrix: np.ndarray) -> np.ndarray:
+        offset = self.contract_.minutes_of(matrix, self.params.offset_feature)
+        return calibrated.candidate.predict(matrix) + offset
 
     def _check_fitted(self) -> None:
         if not hasattr(self, "chosen_"):

@@ -7,12 +7,15 @@ import hashlib
 import importlib.metadata
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
 from atmr_pipeline.domain.errors import ModelIntegrityError
 from atmr_pipeline.models.delay.candidates import Candidate
+from atmr_pipeline.models.delay.mlp import Perceptron
 from atmr_pipeline.models.delay.registry import CANDIDATES
 from atmr_pipeline.models.delay.spline_ridge import SplineRidge
 
@@ -46,12 +49,16 @@ def save(
         "features": model.contract_.to_list(),
         "null_features": model.null_features_,
         "params": model.params.to_dict(),
+        "tuned": {
+            name: value for name, value in model.params_.to_dict().items() if value != model.params.to_dict()[name]
+        },
+        "tuning": None if model.tuning_ is None else _records(model.tuning_.drop(columns="fit_s", errors="ignore")),
         "blocks": model.blocks_.to_dict(orient="records"),
         "candidates": model.candidates_.drop(columns="fit_s", errors="ignore").to_dict(orient="records"),
         "residuals": {"chosen": model.chosen_.residuals.to_dict(), "baseline": model.baseline_.residuals.to_dict()},
         "data_hash": data_hash,
         "metrics": None if metrics is None else dict(metrics),
-        "libraries": _versions(),
+        "libraries": _versions([*LIBRARIES, "torch"] if model.chosen_name_ == Perceptron.name else LIBRARIES),
     }
     manifest["content_hash"] = content_hash(manifest)
     _write(directory / MANIFEST, _as_json(manifest))
@@ -102,6 +109,18 @@ def _load_candidate(directory: Path, entry: Mapping[str, Any], role: str, candid
     return model_class.from_bytes(data)
 
 
+def trials_of(manifest: Mapping[str, Any]) -> pd.DataFrame | None:
+    """The tuning trials a manifest holds; None if the model was not tuned."""
+    trials = manifest.get("tuning")
+    return None if trials is None else pd.DataFrame(trials)
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows as plain values, NULL as None, since JSON knows no NaN."""
+    plain = frame.astype(object).where(frame.notna(), None)
+    return [dict(zip(plain.columns, values, strict=True)) for values in plain.itertuples(index=False)]
+
+
 def _as_json(manifest: Mapping[str, Any]) -> bytes:
     return json.dumps(manifest, sort_keys=True, indent=1, allow_nan=False).encode()
 
@@ -120,9 +139,9 @@ def _write(path: Path, data: bytes) -> None:
     beside.replace(path)
 
 
-def _versions() -> dict[str, str]:
+def _versions(libraries: Sequence[str]) -> dict[str, str]:
     versions = {}
-    for library in LIBRARIES:
+    for library in libraries:
         # XGBoost has two distributions on the index: the full one and the one for processors only.
         for name in (library, f"{library}-cpu"):
             try:

@@ -13,11 +13,10 @@ ROUNDING_MIN = 1e-9
 def choose(errors: Mapping[str, np.ndarray], params: DelayParams) -> str:
     """The candidate to keep.
 
-    A few hundred validation rows cannot tell candidates apart that differ by a percent, and trees that win there by
-    luck lose afterwards. So the best of the simple ones (constants, spline-ridge) is kept unless a tree model has a
-    smaller loss by more than ``simpler_within_se`` standard errors of the paired difference, after the one-standard-
-    error rule of Breiman et al. (1984), made stricter because whole days go together and one block is one season. Of
-    several such models the best wins.
+    A few hundred validation rows cannot tell candidates apart that differ by a percent, and a complex one that wins
+    there by luck loses afterwards. So the best of the simple ones (constants, spline-ridge) is kept unless a more
+    complex one has a smaller loss by more than ``simpler_within_se`` standard errors of the paired difference, and that
+    one is kept in turn, up the ladder (after the one-standard-error rule of Breiman et al., 1984).
 
     Parameters
     ----------
@@ -33,13 +32,12 @@ def choose(errors: Mapping[str, np.ndarray], params: DelayParams) -> str:
     """
     power = 1 if params.selection_metric == "mae" else 2
     loss = {name: np.abs(errors[name]) ** power for name in CANDIDATE_NAMES if name in errors}
-    incumbent = _least({name: values for name, values in loss.items() if name in SIMPLE_CANDIDATES} or loss)
-    proven = {incumbent: loss[incumbent]}
+    best = _least({name: values for name, values in loss.items() if name in SIMPLE_CANDIDATES} or loss)
     for name, values in loss.items():
-        gain = loss[incumbent] - values
-        if gain.mean() > params.simpler_within_se * gain.std() / np.sqrt(len(gain)) and name not in SIMPLE_CANDIDATES:
-            proven[name] = values
-    return _least(proven)
+        gain = loss[best] - values
+        if name not in SIMPLE_CANDIDATES and gain.mean() > params.simpler_within_se * gain.std() / np.sqrt(len(gain)):
+            best = name
+    return best
 
 
 def _least(loss: Mapping[str, np.ndarray]) -> str:

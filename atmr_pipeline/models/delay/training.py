@@ -17,6 +17,7 @@ from atmr_pipeline.models.delay.splitting import TIME_COLUMNS, time_split
 
 CONSTANT_BASELINES = ("constant_mean", "constant_median")
 ID_COLUMNS = ("assignment_id", "booking_id", "driver_id")
+CUT_COLUMNS = ("pickup_area", "patient_area")
 HOLDOUT_DAYS = 28
 
 
@@ -36,10 +37,14 @@ class DelayTraining:
         The same figures of ``constant_mean``, ``constant_median`` and ``spline_ridge`` on the same rows.
     comparisons : dict of Comparison
         The model against each baseline, paired by day.
+    calibration : DataFrame
+        ``p_late`` of the model and ``is_late`` on the calibration block: what thresholds are chosen on. The block gave
+        the model its residual distribution too, so figures on it are slightly too good.
     holdout : DataFrame
         ``assignment_id, booking_id, driver_id, service_day, decided_at, delay_min, is_late``, the features, the
         prediction columns, and what gates compare with: ``constant_mean_min``, ``constant_median_min``,
-        ``spline_ridge_min`` (minutes) and ``constant_p_late`` (the late share of the train rows).
+        ``spline_ridge_min`` (minutes) and ``constant_p_late`` (the late share of the train rows). Of the columns that
+        figures are cut by (:data:`CUT_COLUMNS`), those that the training set has.
     window : dict of str
         ``train_first_day, train_last_day, holdout_first_day, holdout_last_day``: service days, ISO dates.
     rows : dict of int
@@ -53,6 +58,7 @@ class DelayTraining:
     evaluation: dict[str, float | int | None]
     baselines: dict[str, dict[str, float | int | None]]
     comparisons: dict[str, Comparison]
+    calibration: pd.DataFrame
     holdout: pd.DataFrame
     window: dict[str, str]
     rows: dict[str, int]
@@ -125,6 +131,7 @@ def train_delay_model(
         comparisons={
             name: compare(errors["model"], errors[name], holdout["service_day"], seed=params.seed) for name in baselines
         },
+        calibration=_calibration_frame(model, train[[*names, "delay_min", "decided_at"]]),
         holdout=_holdout_frame(train, holdout, names, predicted, params.late_after_min),
         window=_window(train, holdout),
         rows={
@@ -136,6 +143,17 @@ def train_delay_model(
     )
 
 
+def _calibration_frame(model: DelayModel, train: pd.DataFrame) -> pd.DataFrame:
+    block = model.blocks_.set_index("block").loc["calibration"]
+    rows = train[train["decided_at"] >= pd.Timestamp(str(block["first_decided_at"]))]
+    return pd.DataFrame(
+        {
+            "p_late": model.predict(rows[model.feature_names_])["p_late"],
+            "is_late": rows["delay_min"] > model.params.late_after_min,
+        }
+    ).reset_index(drop=True)
+
+
 def _holdout_frame(
     train: pd.DataFrame,
     holdout: pd.DataFrame,
@@ -143,7 +161,8 @@ def _holdout_frame(
     predicted: dict[str, pd.DataFrame],
     late_after_min: float,
 ) -> pd.DataFrame:
-    kept = [*ID_COLUMNS, "service_day", "decided_at", "delay_min", *(n for n in names if n not in ID_COLUMNS)]
+    cuts = [name for name in CUT_COLUMNS if name in holdout.columns and name not in names]
+    kept = [*ID_COLUMNS, "service_day", "decided_at", "delay_min", *cuts, *(n for n in names if n not in ID_COLUMNS)]
     known = holdout[kept].assign(
         is_late=holdout["delay_min"] > late_after_min,
         constant_mean_min=predicted["constant_mean"]["expected_delay_min"],

@@ -11,7 +11,7 @@ from atmr_pipeline.domain.wallclock import to_utc
 from atmr_pipeline.sources.operations.convert import instants, numbers, wall_clock
 
 _BOOKING_KEYS = ("booking_id", "company_id", "driver_id", "parent_booking_id")
-_BOOKING_FLAGS = ("is_round_trip", "is_return", "is_urgent", "is_medical", "time_confirmed")
+_BOOKING_FLAGS = ("is_round_trip", "is_return", "is_urgent", "is_medical", "is_hospital", "time_confirmed")
 _BOOKING_POINTS = ("pickup_lat", "pickup_lon", "dropoff_lat", "dropoff_lon")
 _ASSIGNMENT_KEYS = ("assignment_id", "booking_id", "driver_id", "dispatch_run_id")
 _ASSIGNMENT_INSTANTS = (

@@ -12,8 +12,7 @@ import numpy as np
 import pandas as pd
 
 from atmr_pipeline.domain.errors import NotEnoughDataError, SourceError
-from atmr_pipeline.domain.travel import FloatArray
-from atmr_pipeline.sources.travel.haversine import ASSUMED_DETOUR, PLANNING_SPEED_KMH
+from atmr_pipeline.domain.travel import ASSUMED_DETOUR, PLANNING_SPEED_KMH, FloatArray
 from atmr_pipeline.sources.travel.profile import (
     DAYS,
     FASTEST_KMH,

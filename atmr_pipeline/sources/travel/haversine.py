@@ -6,16 +6,8 @@ from typing import Self
 import numpy as np
 
 from atmr_pipeline.domain.geo import haversine_km
-from atmr_pipeline.domain.travel import FloatArray, TravelMatrix
+from atmr_pipeline.domain.travel import ASSUMED_DETOUR, PLANNING_SPEED_KMH, FloatArray, TravelMatrix
 from atmr_pipeline.sources.travel.profile import DAYS, HOURS, SpeedProfile
-
-ASSUMED_DETOUR = 1.35
-"""Road distance over great-circle distance where no trip says better: an assumption."""
-
-PLANNING_SPEED_KMH = np.array(
-    [40, 40, 40, 40, 40, 40, 34, 25, 25, 30, 32, 31, 29, 30, 31, 30, 26, 24, 27, 32, 36, 38, 40, 40], dtype=float
-)
-"""Planning speed by local hour, km/h: an assumption (urban Geneva, two rush hours), never a measurement."""
 
 
 @dataclass(frozen=True)

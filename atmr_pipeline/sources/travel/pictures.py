@@ -7,9 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from atmr_pipeline.domain.travel import FloatArray
+from atmr_pipeline.domain.travel import PLANNING_SPEED_KMH, FloatArray
 from atmr_pipeline.sources.travel.fitting import CONSTANT_KMH, FITTED, SpeedProfileFit
-from atmr_pipeline.sources.travel.haversine import PLANNING_SPEED_KMH
 from atmr_pipeline.sources.travel.profile import HOURS, SpeedProfile
 from atmr_pipeline.sources.travel.regression import IntArray
 

@@ -24,7 +24,7 @@ def tables(*rows):
     bookings = frame.drop_duplicates("booking_id").assign(
         company_id=1, service_day=local.dt.normalize().fillna(pd.Timestamp("2026-06-03")), scheduled_local=local,
         patient_key=None, driver_id=None, leg="outbound", is_round_trip=False, parent_booking_id=None,
-        time_confirmed=None, is_urgent=False, is_medical=True, is_wheelchair=None, duration_min=None,
+        time_confirmed=None, is_urgent=False, is_medical=True, is_hospital=False, is_wheelchair=None, duration_min=None,
         created_at=CREATED, updated_at=CREATED, **to_utc(local),
     )  # fmt: skip
     assignments = pd.DataFrame(

@@ -11,6 +11,7 @@ from open_meteo_server import DEPOT, OpenMeteo, rain_mm, weather
 from atmr_pipeline.domain.tables import ASSIGNMENTS, BOOKINGS, DRIVERS, conform, empty
 from atmr_pipeline.domain.wallclock import to_utc
 from atmr_pipeline.features.delay import delay_features
+from atmr_pipeline.features.sources import FeatureSources
 from atmr_pipeline.sources.weather import OpenMeteoClient, weather_from_services
 
 SCHEDULED = pd.Timestamp("2025-06-21 09:15")
@@ -26,7 +27,8 @@ def features(weather_table: pd.DataFrame, decided_at: list[str]) -> list[float]:
             "driver_id": None, "leg": "outbound", "is_round_trip": False, "parent_booking_id": None,
             "status": "ASSIGNED", "scheduled_local": SCHEDULED, "scheduled_at": scheduled["scheduled_at"],
             "scheduled_status": scheduled["scheduled_status"], "time_confirmed": True, "is_urgent": False,
-            "is_medical": False, "is_wheelchair": None, "pickup_lat": 46.2, "pickup_lon": 6.1, "dropoff_lat": 46.21,
+            "is_medical": False, "is_hospital": False, "is_wheelchair": None,
+            "pickup_lat": 46.2, "pickup_lon": 6.1, "dropoff_lat": 46.21,
             "dropoff_lon": 6.15, "distance_km": 5.0, "duration_min": None,
             "created_at": pd.Timestamp("2025-06-01", tz="UTC"), "updated_at": pd.Timestamp("2025-06-01", tz="UTC"),
         }
@@ -36,9 +38,9 @@ def features(weather_table: pd.DataFrame, decided_at: list[str]) -> list[float]:
          "decided_at": pd.to_datetime(decided_at, utc=True, format="ISO8601")}
     )  # fmt: skip
     result = delay_features(
-        decisions, bookings=conform(bookings, BOOKINGS), assignments=empty(ASSIGNMENTS), drivers=empty(DRIVERS),
-        weather=weather_table,
-    )  # fmt: skip
+        decisions,
+        FeatureSources(conform(bookings, BOOKINGS), empty(ASSIGNMENTS), empty(DRIVERS), weather=weather_table),
+    )
     return result["weather_factor"].tolist()
 
 

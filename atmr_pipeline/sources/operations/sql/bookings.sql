@@ -17,6 +17,7 @@ SELECT
         WHEN TRIM(COALESCE(b.medical_facility, '')) <> '' OR TRIM(COALESCE(b.hospital_service, '')) <> '' THEN 1
         ELSE 0
     END AS is_medical,
+    CASE WHEN TRIM(COALESCE(b.hospital_service, '')) <> '' THEN 1 ELSE 0 END AS is_hospital,
     b.wheelchair_client_has AS wheelchair_client_has,
     b.wheelchair_need AS wheelchair_need,
     b.pickup_lat AS pickup_lat,
