@@ -1,6 +1,5 @@
 """One in-memory database in which the features of many parts of the decisions are made."""
 
-from datetime import timedelta
 from types import TracebackType
 from typing import Self
 
@@ -11,12 +10,12 @@ from atmr_pipeline.domain.geo import SERVICE_AREA
 from atmr_pipeline.domain.travel import PLANNING_SPEED_KMH
 from atmr_pipeline.domain.vocabulary import LATE_AFTER_MIN
 from atmr_pipeline.features.areas import URBAN, area_of
-from atmr_pipeline.features.constants import LONGEST_WINDOW_DAYS, sql_constants
+from atmr_pipeline.features.constants import sql_constants
 from atmr_pipeline.features.duck import connect, read_sql
 from atmr_pipeline.features.elevation import elevation_of
 from atmr_pipeline.features.sources import FeatureSources
 
-BASE_TABLES = ("macros", "leg", "duty", "trip", "driver_day")
+BASE_TABLES = ("macros", "leg", "duty", "trip", "totals", "driver_day", "issued_forecast")
 """Made once, in this order; the rest is made for each part."""
 
 
@@ -30,7 +29,7 @@ class FeatureSession:
 
     Notes
     -----
-    Memory: the narrow copies, linear in the history, and one part with the trips of its windows.
+    Memory: the narrow copies, linear in the history, and one part.
     """
 
     def __init__(self, sources: FeatureSources) -> None:
@@ -75,23 +74,15 @@ class FeatureSession:
         self._connection.register("decisions", numbered)
         self._run("decision")
         self._run("chain")
-        decided = decisions["decided_at"]
-        window = timedelta(days=LONGEST_WINDOW_DAYS)
-        first, last = (decided.min(), decided.max()) if len(decisions) else (pd.Timestamp(0, tz="UTC"),) * 2
-        span = {
-            "known_after": (first - window).tz_convert(None).to_pydatetime() - timedelta(days=1),
-            "known_before": last.tz_convert(None).to_pydatetime() + timedelta(days=1),
-        }
-        self._run("history", span)
         frame = self._run("delay_features").fetchdf()
         self._connection.unregister("decisions")
         return frame.drop(columns="decision_no").set_axis(decisions.index)
 
-    def _run(self, query: str, extra: dict[str, object] | None = None) -> duckdb.DuckDBPyConnection:
-        given = {**self._constants, **(extra or {})}
+    def _run(self, query: str) -> duckdb.DuckDBPyConnection:
         result = self._connection
         for statement in read_sql(query):
-            result = self._connection.execute(statement.text, {name: given[name] for name in statement.parameters})
+            given = {name: self._constants[name] for name in statement.parameters}
+            result = self._connection.execute(statement.text, given)
         return result
 
     def _places(self) -> pd.DataFrame:

@@ -191,7 +191,7 @@ def test_importance_is_the_error_with_the_values_of_any_other_row(small):
 def test_importance_shuffles_a_category_as_a_whole(small):
     zone = np.where(np.arange(len(small)) % 2 == 0, "A", "B")
     frame = small.assign(zone=zone, delay_min=np.where(zone == "A", 0.0, 10.0))
-    model = DelayModel(DelayParams(candidates=("spline_ridge",)))
+    model = DelayModel(DelayParams(candidates=("spline_ridge",), ridge_alpha=1.0))
     model.fit(frame[["zone", "is_urgent"]], frame["delay_min"], frame["decided_at"])
     table = permutation_importance(model, frame[["zone", "is_urgent"]], frame["delay_min"], repeats=50)
     assert table["feature"].iloc[0] == "zone"

@@ -1,4 +1,4 @@
-"""The choice among candidates: the least error wins, but trees must prove themselves."""
+"""The choice among candidates: the least error wins, and complex ones may be asked to prove themselves."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from atmr_pipeline.models.delay import DelayParams
 from atmr_pipeline.models.delay.selection import choose
 
 NOISE = np.random.default_rng(6).normal(0, 3, 300)
-PARAMS = DelayParams()
+PARAMS = DelayParams(simpler_within_se=1.0)
 
 
 def test_trees_that_win_by_luck_are_not_chosen():

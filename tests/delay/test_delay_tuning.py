@@ -208,7 +208,7 @@ def test_parameters_outside_their_range_are_refused(wrong):
 
 @pytest.mark.parametrize(
     "setting",
-    [{"xgb_subsample": 0.5}, {"xgb_colsample": 0.5}, {"xgb_reg_lambda": 100.0}, {"xgb_min_child_weight": 60.0}],
+    [{"xgb_subsample": 0.5}, {"xgb_colsample": 0.2}, {"xgb_reg_lambda": 100.0}, {"xgb_min_child_weight": 60.0}],
 )
 def test_every_knob_of_boosting_reaches_it(small, setting):
     plain, other = (

@@ -1,13 +1,56 @@
 -- The delay model's features of one part of the decisions, from what was known at decided_at and nothing later.
-WITH forecast AS (
-    SELECT
-        issued_at AT TIME ZONE 'UTC' AS issued_utc,
-        valid_at AT TIME ZONE 'UTC' AS valid_utc,
-        rain_mm,
-        snow_cm,
-        temperature_c
-    FROM weather
-)
+--
+-- Each look back is an ASOF join of a narrow list of decisions; the values come together by decision_no at the end. One
+-- query with all the joins would sort the wide decisions again for each, at four times the cost.
+CREATE OR REPLACE TEMP TABLE asked AS
+SELECT decision_no, driver_id, decided_utc, decided_day, local_hour, is_weekend, pickup_hour_utc FROM decision;
+
+CREATE OR REPLACE TEMP TABLE driver_now AS
+SELECT d.decision_no, t.*
+FROM asked AS d
+ASOF JOIN driver_total AS t ON d.driver_id = t.driver_id AND d.decided_utc > t.known_utc;
+
+CREATE OR REPLACE TEMP TABLE driver_30 AS
+SELECT d.decision_no, t.*
+FROM asked AS d
+ASOF JOIN driver_total AS t
+    ON d.driver_id = t.driver_id AND d.decided_utc - to_days($punctuality_window_days) > t.known_utc;
+
+CREATE OR REPLACE TEMP TABLE driver_60 AS
+SELECT d.decision_no, t.outbound_ms, t.outbound_trips
+FROM asked AS d
+ASOF JOIN driver_total AS t
+    ON d.driver_id = t.driver_id AND d.decided_utc - to_days($typical_delay_window_days) > t.known_utc;
+
+CREATE OR REPLACE TEMP TABLE driver_ended AS
+SELECT d.decision_no, t.failed, t.assigned
+FROM asked AS d
+ASOF JOIN driver_day AS t ON d.driver_id = t.driver_id AND d.decided_day > t.service_day;
+
+CREATE OR REPLACE TEMP TABLE driver_ended_30 AS
+SELECT d.decision_no, t.failed, t.assigned
+FROM asked AS d
+ASOF JOIN driver_day AS t
+    ON d.driver_id = t.driver_id AND d.decided_day - to_days($punctuality_window_days) > t.service_day;
+
+CREATE OR REPLACE TEMP TABLE traffic_now AS
+SELECT d.decision_no, t.ratio_millionths, t.metres, t.ride_ms, t.rides
+FROM asked AS d
+ASOF JOIN traffic_total AS t
+    ON d.local_hour = t.local_hour AND d.is_weekend = t.is_weekend AND d.decided_utc > t.known_utc;
+
+CREATE OR REPLACE TEMP TABLE traffic_28 AS
+SELECT d.decision_no, t.ratio_millionths, t.metres, t.ride_ms, t.rides
+FROM asked AS d
+ASOF JOIN traffic_total AS t
+    ON d.local_hour = t.local_hour AND d.is_weekend = t.is_weekend
+    AND d.decided_utc - to_days($traffic_window_days) > t.known_utc;
+
+CREATE OR REPLACE TEMP TABLE forecast AS
+SELECT d.decision_no, w.rain_mm, w.snow_cm, w.temperature_c
+FROM asked AS d
+ASOF JOIN issued_forecast AS w ON d.pickup_hour_utc = w.valid_utc AND d.decided_utc >= w.issued_utc;
+
 SELECT
     d.decision_no,
     date_part('epoch', d.scheduled_local - date_trunc('day', d.scheduled_local)) / 3600 AS time_of_day,
@@ -34,18 +77,17 @@ SELECT
         + $outbound_weight * CAST(NOT d.is_return AS INTEGER)
         AS BIGINT
     ) AS booking_priority,
-    CAST(driver_now.punctual - COALESCE(driver_30.punctual, 0) AS DOUBLE)
-        / NULLIF(driver_now.trips - COALESCE(driver_30.trips, 0), 0) AS driver_punctuality_score,
-    CAST(driver_now.delay_us - COALESCE(driver_30.delay_us, 0) AS DOUBLE)
-        / NULLIF(driver_now.trips - COALESCE(driver_30.trips, 0), 0) / 60e6 AS driver_avg_delay_30d,
+    (h.punctual - COALESCE(h30.punctual, 0))
+        / NULLIF(h.trips - COALESCE(h30.trips, 0), 0) AS driver_punctuality_score,
+    (h.delay_ms - COALESCE(h30.delay_ms, 0))
+        / NULLIF(h.trips - COALESCE(h30.trips, 0), 0) / 60e3 AS driver_avg_delay_30d,
     CASE WHEN d.driver_id IS NOT NULL
-        THEN CAST(COALESCE(driver_now.trips, 0) - COALESCE(driver_30.trips, 0) AS DOUBLE)
+        THEN COALESCE(h.trips, 0) - COALESCE(h30.trips, 0)
     END AS driver_completed_count_30d,
-    CAST(driver_now.outbound_us - COALESCE(driver_60.outbound_us, 0) AS DOUBLE)
-        / NULLIF(driver_now.outbound_trips - COALESCE(driver_60.outbound_trips, 0), 0) / 60e6
-        AS driver_typical_outbound_delay_min,
-    CAST(ended.failed - COALESCE(ended_30.failed, 0) AS DOUBLE)
-        / NULLIF(ended.assigned - COALESCE(ended_30.assigned, 0), 0) AS driver_cancellation_rate_30d,
+    (h.outbound_ms - COALESCE(h60.outbound_ms, 0))
+        / NULLIF(h.outbound_trips - COALESCE(h60.outbound_trips, 0), 0) / 60e3 AS driver_typical_outbound_delay_min,
+    CAST(ended.failed - COALESCE(ended30.failed, 0) AS DOUBLE)
+        / NULLIF(ended.assigned - COALESCE(ended30.assigned, 0), 0) AS driver_cancellation_rate_30d,
     CAST(c.driver_current_load AS DOUBLE) AS driver_current_load,
     c.driver_hours_worked_today,
     c.is_first_course,
@@ -53,10 +95,10 @@ SELECT
     c.deadhead_min,
     c.slack_min,
     c.projected_lateness_min,
-    CAST(traffic_now.ratio_millionths - COALESCE(traffic_28.ratio_millionths, 0) AS DOUBLE)
-        / NULLIF(traffic_now.rides - COALESCE(traffic_28.rides, 0), 0) / 1e6 AS traffic_density,
-    CAST(traffic_now.metres - COALESCE(traffic_28.metres, 0) AS DOUBLE)
-        / NULLIF(traffic_now.ride_us - COALESCE(traffic_28.ride_us, 0), 0) * 3.6e6 AS traffic_speed_kmh,
+    (road.ratio_millionths - COALESCE(road28.ratio_millionths, 0))
+        / NULLIF(road.rides - COALESCE(road28.rides, 0), 0) / 1e6 AS traffic_density,
+    (road.metres - COALESCE(road28.metres, 0))
+        / NULLIF(road.ride_ms - COALESCE(road28.ride_ms, 0), 0) * 3.6e3 AS traffic_speed_kmh,
     -- least() passes over NULL, which would make an unknown rain the heaviest one.
     CASE WHEN w.rain_mm IS NOT NULL AND w.snow_cm IS NOT NULL
         THEN 1 + least($rain_slowdown_per_mm * w.rain_mm, $rain_slowdown_max)
@@ -72,25 +114,12 @@ LEFT JOIN chain AS c USING (decision_no)
 LEFT JOIN place AS here ON here.lat = d.pickup_lat AND here.lon = d.pickup_lon
 LEFT JOIN place AS there ON there.lat = d.dropoff_lat AND there.lon = d.dropoff_lon
 LEFT JOIN calendar AS day ON day.service_day = d.service_day
-ASOF LEFT JOIN driver_total AS driver_now
-    ON d.driver_id = driver_now.driver_id AND d.decided_utc > driver_now.known_utc
-ASOF LEFT JOIN driver_total AS driver_30
-    ON d.driver_id = driver_30.driver_id
-    AND d.decided_utc - to_days($punctuality_window_days) > driver_30.known_utc
-ASOF LEFT JOIN driver_total AS driver_60
-    ON d.driver_id = driver_60.driver_id
-    AND d.decided_utc - to_days($typical_delay_window_days) > driver_60.known_utc
-ASOF LEFT JOIN driver_day AS ended
-    ON d.driver_id = ended.driver_id AND d.decided_day > ended.service_day
-ASOF LEFT JOIN driver_day AS ended_30
-    ON d.driver_id = ended_30.driver_id
-    AND d.decided_day - to_days($punctuality_window_days) > ended_30.service_day
-ASOF LEFT JOIN traffic_total AS traffic_now
-    ON d.local_hour = traffic_now.local_hour AND d.is_weekend = traffic_now.is_weekend
-    AND d.decided_utc > traffic_now.known_utc
-ASOF LEFT JOIN traffic_total AS traffic_28
-    ON d.local_hour = traffic_28.local_hour AND d.is_weekend = traffic_28.is_weekend
-    AND d.decided_utc - to_days($traffic_window_days) > traffic_28.known_utc
-ASOF LEFT JOIN forecast AS w
-    ON d.pickup_hour_utc = w.valid_utc AND d.decided_utc >= w.issued_utc
+LEFT JOIN driver_now AS h ON h.decision_no = d.decision_no
+LEFT JOIN driver_30 AS h30 ON h30.decision_no = d.decision_no
+LEFT JOIN driver_60 AS h60 ON h60.decision_no = d.decision_no
+LEFT JOIN driver_ended AS ended ON ended.decision_no = d.decision_no
+LEFT JOIN driver_ended_30 AS ended30 ON ended30.decision_no = d.decision_no
+LEFT JOIN traffic_now AS road ON road.decision_no = d.decision_no
+LEFT JOIN traffic_28 AS road28 ON road28.decision_no = d.decision_no
+LEFT JOIN forecast AS w ON w.decision_no = d.decision_no
 ORDER BY d.decision_no

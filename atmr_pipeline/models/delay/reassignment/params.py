@@ -79,7 +79,7 @@ class ReassignmentParams:
     min_gain_p_late: float = 0.02
     """Late pickups that a change must take off the whole day (sum of P(late)), at the low end of its uncertainty."""
     max_changes: int = 3
-    """Changes a company and day in one pass."""
+    """Changes a company and day in one pass; 0 switches them off."""
     min_notice_min: float = 30.0
     """A course is left alone if its pickup is nearer than this, minutes."""
     max_planned_lateness_min: float = 0.0
