@@ -106,6 +106,9 @@ class Settings(BaseSettings):
     policy_beam_width: Annotated[
         int, Field(ge=1, le=256, description="partial plans the dispatch policy keeps while it plans a day")
     ] = 16
+    reassign_max_changes: Annotated[
+        int, Field(ge=0, le=50, description="other drivers suggested a company and day; 0 switches suggestions off")
+    ] = 3
     alert_high: Annotated[float, Field(gt=0, le=1, description="P(late) from which a risk is high")] = 0.15
     alert_critical: Annotated[float, Field(gt=0, le=1, description="P(late) from which a risk is critical")] = 0.30
     alert_impossible: Annotated[float, Field(gt=0, le=1, description="P(late) from which on time is impossible")] = 0.80

@@ -37,7 +37,9 @@ def _out(description: str, kinds: set[str]) -> dg.AssetOut:
     name="train_delay_model",
     group_name=GROUP,
     outs={
-        "delay_candidates": _out("Constant, spline-ridge, forest and XGBoost on the validation block.", {"python"}),
+        "delay_candidates": _out(
+            "Constant, spline-ridge, XGBoost, forest, perceptron on the validation block.", {"python"}
+        ),
         "delay_model": _out("The challenger, registered under the hash of its content.", {"xgboost", "scikitlearn"}),
         "delay_evaluation": _out("Predictions of the held-out days, and every figure drawn from them.", {"parquet"}),
     },

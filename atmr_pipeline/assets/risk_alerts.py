@@ -46,12 +46,22 @@ def alert_threshold(metrics: dict[str, Any], company_high: float) -> AlertThresh
     pool="state",
     description="Assignments ahead that are likely to be late: level, advice, and what is told to the dispatcher now.",
 )
-def delay_risk_alerts(workspace: Workspace, delay_predictions: pd.DataFrame) -> dg.MaterializeResult:
-    from atmr_pipeline.monitoring.risk_alerts import AlertPolicy, RiskThresholds, assess_risks, decide_alerts
+def delay_risk_alerts(
+    workspace: Workspace, delay_predictions: pd.DataFrame, driver_suggestions: pd.DataFrame
+) -> dg.MaterializeResult:
+    from atmr_pipeline.monitoring.risk_alerts import (
+        AdviceRules,
+        AlertPolicy,
+        RiskThresholds,
+        assess_risks,
+        decide_alerts,
+    )
     from atmr_pipeline.state.alerts import send_alerts
     from atmr_pipeline.state.types import utc_now
 
     settings = workspace.settings
+    gain_min = driver_suggestions.set_index("assignment_id")["gain_min"]
+    delay_predictions = delay_predictions.assign(gain_min=delay_predictions["assignment_id"].map(gain_min))
     versions = sorted(set(delay_predictions["model_version"]))
     thresholds = {
         version: alert_threshold(dict(workspace.registry.get(version).metrics), settings.alert_high)
@@ -62,6 +72,8 @@ def delay_risk_alerts(workspace: Workspace, delay_predictions: pd.DataFrame) -> 
         delay_predictions,
         pd.Series([one.value for one in answered_by], index=delay_predictions.index, dtype="float64"),
         levels=RiskThresholds(settings.alert_high, settings.alert_critical, settings.alert_impossible),
+        # A driver is only suggested when the gain is large and sure enough: the advice asks for no more.
+        rules=AdviceRules(min_gain_min=1.0),
     )
     kept = assessed.assign(
         advice=pd.Series([[one.to_dict() for one in given] for given in assessed["advice"]], dtype=object),

@@ -95,7 +95,7 @@ _BOOKING = (
         "altitude_diff_m",
         "m",
         "float64",
-        "no height is known within 300 m of either end",
+        "no height is known within 300 m of one end or both",
         "drop-off minus pickup, from the table of heights; no table is shipped",
     ),
     Feature("is_return", "true or false", "bool", "never", "the leg that brings the patient home"),

@@ -1,5 +1,6 @@
 """One in-memory database in which the features of many parts of the decisions are made."""
 
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Self
 
@@ -17,6 +18,9 @@ from atmr_pipeline.features.sources import FeatureSources
 
 BASE_TABLES = ("macros", "leg", "duty", "trip", "totals", "driver_day", "issued_forecast")
 """Made once, in this order; the rest is made for each part."""
+
+MEMORY_LIMIT = "2500MB"
+"""Of the database; what does not fit goes to a temporary folder."""
 
 
 class FeatureSession:
@@ -41,7 +45,10 @@ class FeatureSession:
         }
 
     def __enter__(self) -> Self:
+        self._spill = TemporaryDirectory(prefix="atmr-features-")
         self._connection = connect()
+        self._connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
+        self._connection.execute("SET temp_directory = $folder", {"folder": self._spill.name})
         speeds = pd.DataFrame({"local_hour": range(24), "speed_kmh": PLANNING_SPEED_KMH})
         tables = {
             "bookings": self._sources.bookings,
@@ -61,6 +68,7 @@ class FeatureSession:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._connection.close()
+        self._spill.cleanup()
 
     def features(self, decisions: pd.DataFrame) -> pd.DataFrame:
         """Features and context of some decisions, on their index.

@@ -33,13 +33,13 @@ OUTCOME_SETTINGS = (
     "online_geocoders", "nominatim_url", "geoadmin_url", "osrm_url", "workbook_max_file_mb",
     "workbook_max_uncompressed_mb", "workbook_max_rows", "workbook_max_columns", "workbook_max_sheets",
     "workbook_max_cells", "alert_high", "alert_critical", "alert_impossible", "alert_recall", "alert_debounce_min",
-    "alert_max_per_hour",
+    "alert_max_per_hour", "reassign_max_changes",
 )  # fmt: skip
 
 NEEDS_CHAMPION = {
     "delay": {
-        "delay_predictions", "prediction_actuals", "delay_risk_alerts", "delay_performance", "feature_drift",
-        "label_drift", "residual_drift",
+        "delay_predictions", "prediction_actuals", "delay_risk_alerts", "driver_suggestions", "delay_performance",
+        "feature_drift", "label_drift", "residual_drift",
     },
     "policy": {"dispatch_suggestions"},
 }  # fmt: skip

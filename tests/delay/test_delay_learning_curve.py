@@ -22,7 +22,7 @@ def parts(world):
 @pytest.fixture(scope="module")
 def model(parts) -> DelayModel:
     train, _ = parts
-    params = DelayParams(candidates=("spline_ridge", "xgboost"), simpler_within_se=0.0)
+    params = DelayParams(candidates=("spline_ridge", "xgboost"), preferred_within_se=0.0)
     return DelayModel(params).fit(train[FEATURES], train["delay_min"], train["decided_at"])
 
 

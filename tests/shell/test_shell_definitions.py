@@ -40,6 +40,7 @@ GROUPS = {
         "delay_predictions",
         "prediction_actuals",
         "dispatch_suggestions",
+        "driver_suggestions",
         "delay_risk_alerts",
         "dispatch_kpis",
     },

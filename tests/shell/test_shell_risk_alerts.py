@@ -40,10 +40,19 @@ def predictions(version: str, **changes: object) -> pd.DataFrame:
     return pd.DataFrame({**columns, **changes})
 
 
-def materialise(workspace: Workspace, frame: pd.DataFrame):
-    result = delay_risk_alerts(workspace=workspace, delay_predictions=frame)
+def materialise(workspace: Workspace, frame: pd.DataFrame, gains: dict[int, float] | None = None):
+    gains = gains or {}
+    suggested = pd.DataFrame({"assignment_id": gains.keys(), "gain_min": gains.values()}, dtype="float64")
+    result = delay_risk_alerts(workspace=workspace, delay_predictions=frame, driver_suggestions=suggested)
     workspace.tables.write_value("delay_risk_alerts", result.value)
     return result
+
+
+def test_a_suggested_driver_is_advised(workspace: Workspace, tmp_path: Path) -> None:
+    version = model(workspace, tmp_path, {"alerts": {"threshold": 0.43, "reason": None}})
+    result = materialise(workspace, predictions(version, slack_min=[4.0, None, 9.0, 9.0]), {2: 3.5})
+    assert result.value["by_advice"]["other_driver"] == 1
+    assert result.value["advice_unknown"] == {"slack_min": 1, "gain_min": 1}
 
 
 def test_the_threshold_stored_with_the_model_is_used_and_kept(workspace: Workspace, tmp_path: Path) -> None:

@@ -1,44 +1,52 @@
--- The driver's day before each pickup, as planned at the decision: the previous course, the time it leaves, and how late
--- the plan itself makes the pickup when each course is driven at planning speed.
-CREATE OR REPLACE TEMP TABLE chain AS
-WITH planned AS (
+-- The driver's day around each pickup, as planned at the decision: the course before it, the time that leaves, and how
+-- late the plan itself makes the pickup when each course is driven at planning speed.
+--
+-- Decisions taken at one instant on one driver's day share one plan, which is driven once. A booking that is not in that
+-- plan (a driver who is only thought of, or whose assignment is gone) makes a plan of its own, with it added.
+CREATE OR REPLACE TEMP TABLE planned AS
+SELECT
+    d.decision_no,
+    d.booking_id,
+    d.driver_id,
+    d.service_day,
+    d.decided_utc,
+    CASE WHEN p.booking_id IS NULL THEN d.booking_id END AS added_booking_id
+FROM decision AS d
+LEFT JOIN duty AS p
+    ON p.driver_id = d.driver_id AND p.service_day = d.service_day AND p.booking_id = d.booking_id
+    AND p.from_utc <= d.decided_utc AND (p.until_utc IS NULL OR p.until_utc > d.decided_utc)
+WHERE d.driver_id IS NOT NULL;
+
+CREATE OR REPLACE TEMP TABLE plan AS
+SELECT row_number() OVER () AS plan_no, *
+FROM (SELECT DISTINCT driver_id, service_day, decided_utc, added_booking_id FROM planned);
+
+CREATE OR REPLACE TEMP TABLE course AS
+WITH stop AS (
     SELECT
-        d.decision_no,
-        p.booking_id,
-        p.scheduled_ms,
-        (p.scheduled_ms, p.booking_id) < (d.scheduled_ms, d.booking_id) AS is_before,
-        p.pickup_lat, p.pickup_lon, p.dropoff_lat, p.dropoff_lon, p.planning_speed_kmh, p.ride_ms
-    FROM decision AS d
-    JOIN duty AS p ON p.driver_id = d.driver_id AND p.service_day = d.service_day
-    WHERE p.booking_id <> d.booking_id
-        AND p.from_utc <= d.decided_utc
-        AND (p.until_utc IS NULL OR p.until_utc > d.decided_utc)
-),
-load AS (
-    SELECT decision_no, COUNT(*) AS courses FROM planned GROUP BY decision_no
-),
-stop AS (
-    SELECT decision_no, booking_id, scheduled_ms, false AS is_target,
-        pickup_lat, pickup_lon, dropoff_lat, dropoff_lon, planning_speed_kmh, ride_ms
-    FROM planned
-    WHERE is_before
+        v.plan_no, p.booking_id, p.scheduled_ms, p.pickup_lat, p.pickup_lon, p.dropoff_lat, p.dropoff_lon,
+        p.planning_speed_kmh, p.ride_ms
+    FROM plan AS v
+    JOIN duty AS p ON p.driver_id = v.driver_id AND p.service_day = v.service_day
+    WHERE p.from_utc <= v.decided_utc AND (p.until_utc IS NULL OR p.until_utc > v.decided_utc)
     UNION ALL
-    SELECT decision_no, booking_id, scheduled_ms, true,
-        pickup_lat, pickup_lon, NULL, NULL, planning_speed_kmh, NULL
-    FROM decision
-    WHERE driver_id IS NOT NULL
+    SELECT
+        v.plan_no, l.booking_id, epoch_ms(l.scheduled_utc), l.pickup_lat, l.pickup_lon, l.dropoff_lat, l.dropoff_lon,
+        l.planning_speed_kmh, l.ride_ms
+    FROM plan AS v
+    JOIN leg AS l ON l.booking_id = v.added_booking_id
 ),
 way AS (
     SELECT
-        decision_no, is_target, scheduled_ms,
+        plan_no, booking_id, scheduled_ms, planning_speed_kmh,
         lag(scheduled_ms) OVER day AS previous_scheduled_ms,
         lag(ride_ms) OVER day AS previous_ride_ms,
         row_number() OVER day AS place,
+        COUNT(*) OVER (PARTITION BY plan_no) AS courses,
         $road_detour * great_circle_km(lag(dropoff_lat) OVER day, lag(dropoff_lon) OVER day, pickup_lat, pickup_lon)
-            AS deadhead_km,
-        booking_id, planning_speed_kmh
+            AS deadhead_km
     FROM stop
-    WINDOW day AS (PARTITION BY decision_no ORDER BY scheduled_ms, booking_id)
+    WINDOW day AS (PARTITION BY plan_no ORDER BY scheduled_ms, booking_id)
 ),
 step AS (
     -- From one pickup to the next: service, ride, way to the next pickup.
@@ -51,29 +59,31 @@ step AS (
 total AS (
     SELECT
         *,
-        SUM(step_ms) OVER so_far AS work_ms,
+        SUM(CAST(step_ms AS DOUBLE)) OVER so_far AS work_ms,
         COUNT(*) FILTER (step_ms IS NULL) OVER so_far AS unknown_steps
     FROM step
-    WINDOW so_far AS (PARTITION BY decision_no ORDER BY scheduled_ms, booking_id ROWS UNBOUNDED PRECEDING)
-),
-projected AS (
-    -- Each pickup starts when it is scheduled or when the driver gets there: the largest, over the courses before it, of
-    -- that course's time plus all work since.
-    SELECT
-        *,
-        work_ms + MAX(scheduled_ms - work_ms) OVER so_far - scheduled_ms AS lateness_ms
-    FROM total
-    WINDOW so_far AS (PARTITION BY decision_no ORDER BY scheduled_ms, booking_id ROWS UNBOUNDED PRECEDING)
+    WINDOW so_far AS (PARTITION BY plan_no ORDER BY place ROWS UNBOUNDED PRECEDING)
 )
 SELECT
-    t.decision_no,
-    COALESCE(l.courses, 0) AS driver_current_load,
-    t.place = 1 AS is_first_course,
-    CASE WHEN t.unknown_steps = 0 THEN t.work_ms / 3600e3 END AS driver_hours_worked_today,
-    t.deadhead_km,
-    t.deadhead_ms / 60e3 AS deadhead_min,
-    (t.scheduled_ms - t.previous_scheduled_ms - t.step_ms) / 60e3 AS slack_min,
-    CASE WHEN t.unknown_steps = 0 THEN t.lateness_ms / 60e3 END AS projected_lateness_min
-FROM projected AS t
-LEFT JOIN load AS l USING (decision_no)
-WHERE t.is_target;
+    *,
+    -- Each pickup starts when it is scheduled or when the driver gets there: the largest, over the courses up to it, of
+    -- that course's time plus all work since.
+    work_ms + MAX(scheduled_ms - work_ms) OVER so_far - scheduled_ms AS lateness_ms
+FROM total
+WINDOW so_far AS (PARTITION BY plan_no ORDER BY place ROWS UNBOUNDED PRECEDING);
+
+CREATE OR REPLACE TEMP TABLE chain AS
+SELECT
+    d.decision_no,
+    c.courses - 1 AS driver_current_load,
+    c.place = 1 AS is_first_course,
+    CASE WHEN c.unknown_steps = 0 THEN c.work_ms / 3600e3 END AS driver_hours_worked_today,
+    c.deadhead_km,
+    c.deadhead_ms / 60e3 AS deadhead_min,
+    (c.scheduled_ms - c.previous_scheduled_ms - c.step_ms) / 60e3 AS slack_min,
+    CASE WHEN c.unknown_steps = 0 THEN c.lateness_ms / 60e3 END AS projected_lateness_min
+FROM planned AS d
+JOIN plan AS v
+    ON v.driver_id = d.driver_id AND v.service_day = d.service_day AND v.decided_utc = d.decided_utc
+    AND v.added_booking_id IS NOT DISTINCT FROM d.added_booking_id
+JOIN course AS c ON c.plan_no = v.plan_no AND c.booking_id = d.booking_id;

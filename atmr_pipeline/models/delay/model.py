@@ -43,10 +43,10 @@ class DelayModel:
     """Pickup delay of a (booking, driver) pair: expected minutes, an interval and the probability of being late.
 
     Works on any table of numeric and categorical features. Rows are sorted by decision time and cut into
-    train | validation | calibration; whoever evaluates keeps a later block that this class never sees. The candidate
-    with the least error on the validation block wins, but trees must beat the simple ones by more than the noise; it is
-    then fitted again on train and validation. NULL and categories not seen at fit are safe. If all labels are equal, a
-    constant wins.
+    train | validation | calibration; whoever evaluates keeps a later block that this class never sees. The preferred
+    candidate is kept unless another is better on the validation block by more than noise; the winner is then fitted
+    again on train and validation. NULL and categories not seen at fit are safe. If all labels are equal, a constant
+    wins.
 
     Parameters
     ----------
