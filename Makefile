@@ -29,7 +29,7 @@ ui: $(VENV)/.installed ## open the Dagster UI (webserver and daemon) on the same
 	@$(BIN)/atmr ui $(ARGS)
 
 test: $(VENV)/.installed-dev ## run the tests (no network; PostgreSQL is started by the tests themselves)
-	$(BIN)/python -m pytest -m "not e2e" $(ARGS)
+	$(BIN)/python -m pytest -m "not e2e" -n auto --dist loadfile $(ARGS)
 
 lint: $(VENV)/.installed-dev ## ruff, mypy, import contracts
 	$(BIN)/ruff check .

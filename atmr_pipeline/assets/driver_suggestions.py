@@ -67,17 +67,17 @@ def driver_suggestions(
 
 
 def _as_of(sources: Any) -> pd.Timestamp:
-    """Now, while a course still lies ahead of it; else when the last plan was complete, as with a demo's past days."""
+    """When the last course that lies ahead was decided.
+
+    The model learned from what is known when a plan is complete. Asked an hour before a pickup about a course planned
+    the evening before, it would answer for a kind of decision that it has hardly seen, and does so worse.
+    """
     from atmr_pipeline.features.delay import decisions_of
 
-    now = pd.Timestamp.now(tz="UTC").floor("us")
     ahead = open_assignments(sources.assignments, sources.bookings)
-    scheduled = sources.bookings.loc[sources.bookings["booking_id"].isin(ahead["booking_id"]), "scheduled_at"]
-    if (scheduled > now).any():
-        return now
     decisions = decisions_of(sources)
     planned = decisions.loc[decisions["assignment_id"].isin(ahead["assignment_id"]), "decided_at"]
-    return planned.max() if len(planned) else now
+    return planned.max() if len(planned) else pd.Timestamp.now(tz="UTC").floor("us")
 
 
 def _metadata(suggestions: pd.DataFrame, account: dict[str, Any]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from atmr_pipeline.assets.features import heights
 from atmr_pipeline.domain.tables import DELAY_PREDICTIONS
 from atmr_pipeline.domain.vocabulary import LATE_AFTER_MIN
 from atmr_pipeline.domain.wallclock import ALL_DAYS
-from atmr_pipeline.resources.serving import champion
+from atmr_pipeline.resources.serving import champion, features_for
 from atmr_pipeline.resources.workspace import Workspace
 
 GROUP = "feedback"
@@ -37,6 +37,11 @@ def open_assignments(assignments: pd.DataFrame, bookings: pd.DataFrame) -> pd.Da
         & assignments["booking_id"].isin(usable)
         & (assignments["service_day"] >= last_begun)
     ]
+
+
+def _unknown_drivers(ahead: pd.DataFrame, drivers: pd.DataFrame) -> set[int]:
+    """Drivers that assignments name and the fleet does not know: nothing can be said of their delays."""
+    return set(ahead["driver_id"].dropna()) - set(drivers["driver_id"])
 
 
 def measured_pickups(assignments: pd.DataFrame, bookings: pd.DataFrame) -> pd.DataFrame:
@@ -75,12 +80,13 @@ def delay_predictions(
     )
     ahead = open_assignments(assignments, bookings)
     decisions = decisions_of(sources)
-    decisions = decisions[decisions["assignment_id"].isin(ahead["assignment_id"])].reset_index(drop=True)
-    features = delay_features(decisions, sources)
+    wanted = decisions["assignment_id"].isin(ahead["assignment_id"])
+    decisions = decisions[wanted & ~decisions["driver_id"].isin(_unknown_drivers(ahead, drivers))]
+    features = delay_features(decisions.reset_index(drop=True), sources)
     told = features[["assignment_id", "decided_at", "slack_min"]]
     keys = told.merge(ahead, on="assignment_id", how="left", validate="one_to_one")
     keys = keys.merge(bookings[["booking_id", "company_id"]], on="booking_id", how="left", validate="many_to_one")
-    predicted = served.model.predict(features[list(served.model.feature_names_)]).reset_index(drop=True)
+    predicted = served.model.predict(features_for(served.model, features)).reset_index(drop=True)
     frame = pd.concat([keys, predicted], axis=1).assign(model_version=served.version_id)
     written = record_predictions(workspace.state, frame)
     table = frame[list(DELAY_PREDICTIONS.columns)]
@@ -91,6 +97,7 @@ def delay_predictions(
             model_version=served.version_id,
             served_by_fallback=served.is_fallback,
             written=written,
+            set_aside=counts_table("reason", {"driver_missing": len(ahead) - len(table)}),
             mean_expected_delay_min=float(predicted["expected_delay_min"].mean()) if len(table) else None,
         ),
     )
@@ -218,12 +225,15 @@ def dispatch_kpis(
 @dg.asset_check(asset=delay_predictions, blocking=True, description="Every assignment ahead is scored, once.")
 def delay_predictions_complete(workspace: Workspace, delay_predictions: pd.DataFrame) -> dg.AssetCheckResult:
     ahead = open_assignments(workspace.tables.read("assignments"), workspace.tables.read("bookings"))
-    unscored = int((~ahead["assignment_id"].isin(delay_predictions["assignment_id"])).sum())
+    unknown = ahead["driver_id"].isin(_unknown_drivers(ahead, workspace.tables.read("drivers")))
+    unscored = int((~unknown & ~ahead["assignment_id"].isin(delay_predictions["assignment_id"])).sum())
     inside = delay_predictions["p_late"].between(0, 1) & (delay_predictions["low_min"] <= delay_predictions["high_min"])
     return check_result(
         unscored == 0 and bool(inside.all()),
-        f"{len(delay_predictions)} scored, {unscored} not scored, {int((~inside).sum())} outside their range",
+        f"{len(delay_predictions)} scored, {unscored} not scored, {int(unknown.sum())} set aside because their driver "
+        f"is not in the fleet, {int((~inside).sum())} outside their range",
         unscored=unscored,
+        driver_missing=int(unknown.sum()),
     )
 
 

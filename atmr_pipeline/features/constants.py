@@ -14,6 +14,8 @@ LONGEST_WINDOW_DAYS = max(PUNCTUALITY_WINDOW_DAYS, TYPICAL_DELAY_WINDOW_DAYS)
 TRAFFIC_WINDOW_DAYS = 28
 IMPLAUSIBLE_DELAY_H = 12
 """Half a day is a wrong date in the source, not a late driver; one such delay would drown all others."""
+LONGEST_RIDE_KM, LONGEST_RIDE_H = 300, 4
+"""Longer is no course of a Geneva company: the source is wrong, and the distance or ride time is not known."""
 MIN_TRAFFIC_KM = 0.5
 """Shorter rides say how long boarding takes, not how dense the traffic is."""
 RAIN_SLOWDOWN_PER_MM, RAIN_SLOWDOWN_MAX = 0.02, 0.16
@@ -35,6 +37,8 @@ def sql_constants() -> dict[str, float]:
         "typical_delay_limit_min": TYPICAL_DELAY_LIMIT_MIN,
         "traffic_window_days": TRAFFIC_WINDOW_DAYS,
         "implausible_delay_h": IMPLAUSIBLE_DELAY_H,
+        "longest_ride_km": LONGEST_RIDE_KM,
+        "longest_ride_h": LONGEST_RIDE_H,
         "min_traffic_km": MIN_TRAFFIC_KM,
         "rain_slowdown_per_mm": RAIN_SLOWDOWN_PER_MM,
         "rain_slowdown_max": RAIN_SLOWDOWN_MAX,

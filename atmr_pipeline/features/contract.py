@@ -160,8 +160,8 @@ _DRIVER_HISTORY = (
         "share, 0 to 1",
         "float64",
         "no driver, or no assignment in the window",
-        "share of the driver's assignments that were cancelled or met nobody, of the 30 service days before the day of "
-        "the decision",
+        "share of the driver's assignments that were cancelled or met nobody, among those that ended so or were driven "
+        "in the 30 days before the decision",
         is_slow=True,
     ),
 )

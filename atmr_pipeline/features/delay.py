@@ -124,7 +124,7 @@ def _check_decisions(decisions: pd.DataFrame, sources: FeatureSources) -> None:
     missing = int((~decisions["booking_id"].isin(bookings["booking_id"])).sum())
     if missing:
         raise TableContractError(f"{missing} decisions name a booking that is not in the bookings table")
-    untimed = bookings.loc[bookings["scheduled_local"].isna(), "booking_id"]
+    untimed = bookings.loc[bookings["scheduled_at"].isna(), "booking_id"]
     without_time = int(decisions["booking_id"].isin(untimed).sum())
     if without_time:
         raise TableContractError(f"{without_time} decisions have a booking without a scheduled time")

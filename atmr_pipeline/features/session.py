@@ -16,7 +16,7 @@ from atmr_pipeline.features.duck import connect, read_sql
 from atmr_pipeline.features.elevation import elevation_of
 from atmr_pipeline.features.sources import FeatureSources
 
-BASE_TABLES = ("macros", "leg", "duty", "trip", "totals", "driver_day", "issued_forecast")
+BASE_TABLES = ("macros", "leg", "duty", "trip", "totals", "driver_end", "issued_forecast")
 """Made once, in this order; the rest is made for each part."""
 
 MEMORY_LIMIT = "2500MB"

@@ -1,10 +1,13 @@
 """The champions as the assets use them: loaded after their hashes were checked."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from atmr_pipeline.domain.errors import AtmrError
+from atmr_pipeline.domain.errors import AtmrError, ModelIntegrityError
 from atmr_pipeline.resources.workspace import Workspace
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class NoChampionError(AtmrError):
@@ -51,6 +54,20 @@ def champion(workspace: Workspace, kind: str) -> Served:
         raise NoChampionError(f"no {kind} model can be served: its alias names no version")
     version = registry.get(served.version_id)
     return Served(served.version_id, _load(kind, served.path), dict(version.metrics), served.is_fallback)
+
+
+def features_for(model: Any, frame: "pd.DataFrame") -> "pd.DataFrame":
+    """The columns that a delay model was fitted on.
+
+    Raises
+    ------
+    ModelIntegrityError
+        If a feature that it knows is no longer made.
+    """
+    gone = [name for name in model.feature_names_ if name not in frame.columns]
+    if gone:
+        raise ModelIntegrityError(f"it knows features that are no longer made: {', '.join(gone)}; train it again")
+    return frame[list(model.feature_names_)]
 
 
 def load_version(workspace: Workspace, kind: str, version_id: str) -> Any:

@@ -110,12 +110,12 @@ class Tables:
         return _read_files(name, files, columns) if files else empty(TABLES[name])[columns]
 
     def is_readable(self, name: str, day: date) -> bool:
-        """Whether a day's file is whole; a day without a file is not."""
+        """Whether a day's file is whole and has the columns of today's schema; a day without a file is not."""
         try:
-            pq.read_metadata(self._day_file(name, day))
+            stored = set(pq.read_schema(self._day_file(name, day)).names)
         except (pa.ArrowInvalid, OSError):
             return False
-        return True
+        return name not in TABLES or set(TABLES[name].columns) <= stored
 
     def forget_days_before(self, name: str, first_day: date) -> int:
         """Remove the files of earlier days: what is no longer read from the source must not be learned from."""

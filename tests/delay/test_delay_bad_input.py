@@ -55,6 +55,27 @@ def test_a_feature_without_a_value_is_named_and_harmless(small):
     assert error == pytest.approx(before, rel=0.03)
 
 
+def test_equal_labels_give_the_constant_whatever_the_plan_says(small):
+    frame = small.assign(delay_min=3.0, projected_lateness_min=np.where(small.index % 7 == 0, 40.0, 0.0))
+    model = fit(frame, [*FEATURES, "projected_lateness_min"])
+    assert model.chosen_name_ == "constant_mean"
+    assert (model.predict(frame[[*FEATURES, "projected_lateness_min"]])["expected_delay_min"] == 3.0).all()
+
+
+def test_the_plans_own_lateness_is_added_as_it_is(small):
+    late = np.where(small.index % 7 == 0, 40.0, 0.0)
+    frame = small.assign(delay_min=small["delay_min"] + late, projected_lateness_min=late)
+    names = [*FEATURES, "projected_lateness_min"]
+    model = fit(frame, names)
+    plain = fit(small).predict(small[FEATURES])["expected_delay_min"]
+    gain = model.predict(frame[names])["expected_delay_min"] - plain
+    assert gain[late > 0].mean() == pytest.approx(40.0, abs=1.0)
+    unheard_of = frame.assign(projected_lateness_min=90.0)
+    assert model.predict(unheard_of[names])["expected_delay_min"].mean() == pytest.approx(90 + plain.mean(), abs=3.0)
+    effects = model.contributions(frame[names])
+    np.testing.assert_allclose(effects.sum(axis=1), model.predict(frame[names])["expected_delay_min"], atol=1e-4)
+
+
 def test_infinite_features_are_named_at_fit_and_at_prediction(small, fitted):
     frame = small.assign(distance_km=small["distance_km"].where(small.index != 5, np.inf))
     with pytest.raises(TableContractError, match=r"distance_km \(1 rows\)"):

@@ -115,7 +115,6 @@ def test_an_altered_manifest_is_refused(fitted, tmp_path):
         {"files": {}},
         {"candidate": "oracle"},
         {"params": {}},
-        {"params": {"candidates": ["xgboost"], "unknown_knob": 1}},
         {"residuals": {}},
         {"features": [{"name": "x"}]},
     ],
@@ -125,6 +124,16 @@ def test_a_manifest_that_is_not_understood_is_refused(fitted, tmp_path, change):
     rewrite_manifest(tmp_path, change)
     with pytest.raises(ModelIntegrityError, match=r"format|lacks an entry"):
         DelayModel.load(tmp_path)
+
+
+def test_a_model_stored_with_other_knobs_is_still_served(fitted, small, tmp_path):
+    fitted.save(tmp_path)
+    params = fitted.params.to_dict()
+    del params["preferred"], params["offset_feature"]
+    rewrite_manifest(tmp_path, {"params": {**params, "knob_of_old": 2.5, "candidates": ["xgboost", "retired"]}})
+    loaded = DelayModel.load(tmp_path)
+    pd.testing.assert_frame_equal(loaded.predict(small[FEATURES]), fitted.predict(small[FEATURES]))
+    assert loaded.params.offset_feature is None, "what was fitted without an offset is served without one"
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", "null"])

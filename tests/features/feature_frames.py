@@ -66,7 +66,8 @@ def random_world(seed: int, *, bookings: int = 300, days: int = 75, drivers: int
     )  # fmt: skip
     pickup = scheduled["scheduled_at"] + minutes(rng.normal(4, 6, bookings))
     dropoff = pickup + minutes(rng.uniform(5, 60, bookings))
-    unknown = pd.Series(rng.random(bookings) < 0.1)
+    status = rng.choice(["COMPLETED", "CANCELLED", "REASSIGNED"], bookings, p=[0.9, 0.05, 0.05])
+    unknown = pd.Series((rng.random(bookings) < 0.1) | (status != "COMPLETED"))
     assigned = pd.DataFrame(
         {
             "assignment_id": np.arange(bookings) + 1, "booking_id": np.arange(bookings) + 1,
@@ -77,7 +78,7 @@ def random_world(seed: int, *, bookings: int = 300, days: int = 75, drivers: int
                 pd.Series(rng.random(bookings) < 0.3)
             ),
             "service_day": booked["service_day"],
-            "status": rng.choice(["COMPLETED", "CANCELLED", "REASSIGNED"], bookings, p=[0.9, 0.05, 0.05]),
+            "status": status,
             "planned_pickup_at": scheduled["scheduled_at"], "planned_dropoff_at": None,
             "actual_pickup_at": pickup.mask(unknown), "actual_dropoff_at": dropoff.mask(unknown),
             "created_at": created, "updated_at": created + minutes(rng.uniform(0, 4000, bookings)),
@@ -100,7 +101,8 @@ def plans(rng: np.random.Generator, days: int) -> pd.DataFrame:
     return conform(
         pd.DataFrame(
             {"dispatch_run_id": np.arange(days) + 1, "company_id": 1, "service_day": day, "status": "COMPLETED",
-             "started_at": None, "completed_at": completed.mask(pd.Series(rng.random(days) < 0.1))}
+             "started_at": day.dt.tz_localize("UTC") - pd.Timedelta(hours=18),
+             "completed_at": completed.mask(pd.Series(rng.random(days) < 0.1))}
         ),
         DISPATCH_RUNS,
     )  # fmt: skip
@@ -149,9 +151,12 @@ def slow_history_features(world: World, decision: pd.Series) -> dict[str, float]
     habit = own[(age[own.index] <= pd.Timedelta(days=60)) & own["leg"].eq("outbound") & ~own["is_urgent"]]
     habit_min = (habit["actual_pickup_at"] - habit["scheduled_at"]).dt.total_seconds() / 60
 
-    today = to_local(pd.Series([decision["decided_at"]]))[0].normalize()
     past = joined[is_driver(joined, decision) & joined["status"].ne("REASSIGNED")]
-    past = past[(past["service_day"] < today) & (past["service_day"] >= today - pd.Timedelta(days=30))]
+    called_off = past["updated_at_booking"].where(past["status_booking"].eq("CANCELED"))
+    marked = past["updated_at"].where(past["status"].isin(["CANCELLED", "NO_SHOW"]))
+    ended = pd.concat([called_off, marked], axis=1).min(axis=1).fillna(past["actual_dropoff_at"])
+    since = decision["decided_at"] - ended
+    past = past[(since > pd.Timedelta(0)) & (since <= pd.Timedelta(days=30))]
     failed = past["status"].isin(["CANCELLED", "NO_SHOW"]) | past["status_booking"].eq("CANCELED")
 
     local = to_local(trips["actual_pickup_at"])
@@ -199,7 +204,7 @@ def slow_day_features(world: World, decision: pd.Series) -> dict[str, float]:
     for row in mine.itertuples():
         other = bookings.loc[row.booking_id]
         left = row.status in GONE and row.updated_at <= at
-        left = left or (row.status not in GONE and other["status"] == "CANCELED" and other["updated_at"] <= at)
+        left = left or (other["status"] == "CANCELED" and other["updated_at"] <= at)
         if other["service_day"] == booking["service_day"] and row.booking_id != booking["booking_id"] and not left:
             planned.append(other)
     key = (booking["scheduled_at"], booking["booking_id"])

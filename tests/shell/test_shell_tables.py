@@ -37,6 +37,16 @@ def test_days_come_back_as_they_were_written(tmp_path: Path) -> None:
     assert len(tables.read("dispatch_runs", first_day=date(2026, 3, 3))) == 1
 
 
+def test_a_day_without_a_column_of_todays_schema_is_not_readable(tmp_path: Path) -> None:
+    tables, day = Tables(tmp_path), date(2025, 3, 10)
+    tables.write_days("dispatch_runs", _runs("2025-03-10"), [day])
+    assert tables.is_readable("dispatch_runs", day)
+    assert not tables.is_readable("dispatch_runs", date(2025, 3, 11))
+    (file,) = (tmp_path / "dispatch_runs").glob("*.parquet")
+    pd.read_parquet(file).drop(columns="status").to_parquet(file)
+    assert not tables.is_readable("dispatch_runs", day), "a later version reads it from the source again"
+
+
 def test_a_row_outside_the_days_being_written_is_refused_and_nothing_is_lost(tmp_path: Path) -> None:
     tables = Tables(tmp_path)
     tables.write_days("dispatch_runs", _runs("2026-03-02"), [date(2026, 3, 2)])

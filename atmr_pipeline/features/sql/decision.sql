@@ -4,7 +4,6 @@ SELECT
     d.decision_no,
     d.driver_id,
     d.decided_at AT TIME ZONE 'UTC' AS decided_utc,
-    CAST(d.decided_at AT TIME ZONE 'Europe/Zurich' AS DATE) AS decided_day,
     date_trunc('hour', l.scheduled_utc) AS pickup_hour_utc,
     epoch_ms(l.scheduled_utc) AS scheduled_ms,
     CAST(date_part('hour', l.scheduled_local) AS INTEGER) AS local_hour,

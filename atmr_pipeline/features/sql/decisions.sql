@@ -5,8 +5,11 @@ SELECT
     a.booking_id,
     a.driver_id,
     CASE
-        -- A plan that was completed after the pickup was due cannot be what sent the driver there.
-        WHEN r.completed_at > a.created_at AND r.completed_at < b.scheduled_at THEN r.completed_at
+        -- A plan that was completed after the pickup was due cannot be what sent the driver there, and a row older than
+        -- the plan's start was not written by it: the source keeps one run a day, and a second one overwrites the first.
+        WHEN r.status = 'COMPLETED' AND r.started_at <= a.created_at
+            AND r.completed_at > a.created_at AND r.completed_at < b.scheduled_at
+        THEN r.completed_at
         ELSE a.created_at
     END AS decided_at
 FROM assignments AS a

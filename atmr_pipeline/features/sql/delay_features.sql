@@ -3,7 +3,7 @@
 -- Each look back is an ASOF join of a narrow list of decisions; the values come together by decision_no at the end. One
 -- query with all the joins would sort the wide decisions again for each, at four times the cost.
 CREATE OR REPLACE TEMP TABLE asked AS
-SELECT decision_no, driver_id, decided_utc, decided_day, local_hour, is_weekend, pickup_hour_utc FROM decision;
+SELECT decision_no, driver_id, decided_utc, local_hour, is_weekend, pickup_hour_utc FROM decision;
 
 CREATE OR REPLACE TEMP TABLE driver_now AS
 SELECT d.decision_no, t.*
@@ -22,16 +22,16 @@ FROM asked AS d
 ASOF JOIN driver_total AS t
     ON d.driver_id = t.driver_id AND d.decided_utc - to_days($typical_delay_window_days) > t.known_utc;
 
-CREATE OR REPLACE TEMP TABLE driver_ended AS
-SELECT d.decision_no, t.failed, t.assigned
+CREATE OR REPLACE TEMP TABLE driver_over AS
+SELECT d.decision_no, t.failed, t.ended
 FROM asked AS d
-ASOF JOIN driver_day AS t ON d.driver_id = t.driver_id AND d.decided_day > t.service_day;
+ASOF JOIN driver_end AS t ON d.driver_id = t.driver_id AND d.decided_utc > t.known_utc;
 
-CREATE OR REPLACE TEMP TABLE driver_ended_30 AS
-SELECT d.decision_no, t.failed, t.assigned
+CREATE OR REPLACE TEMP TABLE driver_over_30 AS
+SELECT d.decision_no, t.failed, t.ended
 FROM asked AS d
-ASOF JOIN driver_day AS t
-    ON d.driver_id = t.driver_id AND d.decided_day - to_days($punctuality_window_days) > t.service_day;
+ASOF JOIN driver_end AS t
+    ON d.driver_id = t.driver_id AND d.decided_utc - to_days($punctuality_window_days) > t.known_utc;
 
 CREATE OR REPLACE TEMP TABLE traffic_now AS
 SELECT d.decision_no, t.ratio_millionths, t.metres, t.ride_ms, t.rides
@@ -86,8 +86,8 @@ SELECT
     END AS driver_completed_count_30d,
     (h.outbound_ms - COALESCE(h60.outbound_ms, 0))
         / NULLIF(h.outbound_trips - COALESCE(h60.outbound_trips, 0), 0) / 60e3 AS driver_typical_outbound_delay_min,
-    CAST(ended.failed - COALESCE(ended30.failed, 0) AS DOUBLE)
-        / NULLIF(ended.assigned - COALESCE(ended30.assigned, 0), 0) AS driver_cancellation_rate_30d,
+    (fate.failed - COALESCE(fate30.failed, 0))
+        / NULLIF(fate.ended - COALESCE(fate30.ended, 0), 0) AS driver_cancellation_rate_30d,
     CAST(c.driver_current_load AS DOUBLE) AS driver_current_load,
     c.driver_hours_worked_today,
     c.is_first_course,
@@ -117,8 +117,8 @@ LEFT JOIN calendar AS day ON day.service_day = d.service_day
 LEFT JOIN driver_now AS h ON h.decision_no = d.decision_no
 LEFT JOIN driver_30 AS h30 ON h30.decision_no = d.decision_no
 LEFT JOIN driver_60 AS h60 ON h60.decision_no = d.decision_no
-LEFT JOIN driver_ended AS ended ON ended.decision_no = d.decision_no
-LEFT JOIN driver_ended_30 AS ended30 ON ended30.decision_no = d.decision_no
+LEFT JOIN driver_over AS fate ON fate.decision_no = d.decision_no
+LEFT JOIN driver_over_30 AS fate30 ON fate30.decision_no = d.decision_no
 LEFT JOIN traffic_now AS road ON road.decision_no = d.decision_no
 LEFT JOIN traffic_28 AS road28 ON road28.decision_no = d.decision_no
 LEFT JOIN forecast AS w ON w.decision_no = d.decision_no

@@ -9,7 +9,7 @@ SELECT
     -- NULL: still in the plan. One that was given back and taken again counts as there in between.
     CASE
         WHEN bool_or(a.status NOT IN ('CANCELLED', 'NO_SHOW', 'REASSIGNED')) THEN ANY_VALUE(l.cancelled_utc)
-        ELSE MAX(a.updated_at AT TIME ZONE 'UTC')
+        ELSE least(MAX(a.updated_at AT TIME ZONE 'UTC'), ANY_VALUE(l.cancelled_utc))
     END AS until_utc,
     ANY_VALUE(epoch_ms(l.scheduled_utc)) AS scheduled_ms,
     ANY_VALUE(l.pickup_lat) AS pickup_lat,

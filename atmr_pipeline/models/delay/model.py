@@ -133,8 +133,10 @@ class DelayModel:
         )
         X, y = contract.encode(rows.features), rows.delay_min
         # Everything below learns and judges what remains beyond the offset.
-        y = y - contract.minutes_of(X, self.params.offset_feature)
+        offset = None if np.ptp(y) == 0.0 else self.params.offset_feature
+        y = y - contract.minutes_of(X, offset)
         params, trials = self._tune(rows, y, blocks)
+        params = replace(params, offset_feature=offset)
         fitted, errors, table = self._fit_candidates(X, y, blocks, contract, params)
         self.__dict__.pop("manifest_", None)
         self.contract_, self.params_, self.tuning_ = contract, params, trials
@@ -194,9 +196,9 @@ class DelayModel:
         names = self.contract_.names
         effects = np.zeros((len(features), len(names)))
         np.add.at(effects.T, self.contract_.column_feature, by_column[:, :-1].T)
-        if self.params.offset_feature in names:
-            effects[:, names.index(self.params.offset_feature)] += self.contract_.minutes_of(
-                X, self.params.offset_feature
+        if self.params_.offset_feature in names:
+            effects[:, names.index(self.params_.offset_feature)] += self.contract_.minutes_of(
+                X, self.params_.offset_feature
             )
         return pd.DataFrame(effects, index=features.index, columns=names).assign(base_min=by_column[:, -1])
 
@@ -331,7 +333,7 @@ class DelayModel:
 
     def _finish(self, candidate: Candidate, X: np.ndarray, y: np.ndarray, fit: slice, calibration: slice) -> Calibrated:
         final = candidate.refit(X[fit], y[fit], is_indicator=self.contract_.is_indicator, params=self.params_)
-        offset = self.contract_.minutes_of(X[calibration], self.params.offset_feature)
+        offset = self.contract_.minutes_of(X[calibration], self.params_.offset_feature)
         table = ResidualTable.fit(
             final.predict(X[calibration]) + offset, y[calibration] + offset, bins=self.params.residual_bins
         )
@@ -350,7 +352,7 @@ class DelayModel:
         return self._expected(self.chosen_, matrix)
 
     def _expected(self, calibrated: Calibrated, matrix: np.ndarray) -> np.ndarray:
-        offset = self.contract_.minutes_of(matrix, self.params.offset_feature)
+        offset = self.contract_.minutes_of(matrix, self.params_.offset_feature)
         return calibrated.candidate.predict(matrix) + offset
 
     def _check_fitted(self) -> None:

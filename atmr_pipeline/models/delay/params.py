@@ -1,6 +1,6 @@
 """Every knob of the delay model, typed, with its unit."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from atmr_pipeline.domain.vocabulary import LATE_AFTER_MIN
@@ -176,5 +176,12 @@ class DelayParams:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "DelayParams":
-        """The inverse of :meth:`to_dict`."""
-        return cls(**{**values, "candidates": tuple(values["candidates"])})
+        """The inverse of :meth:`to_dict`, also for a model that was stored with other knobs.
+
+        Knobs of a fit that exist no more are passed over; they have had their effect. A model from before there was an
+        offset has none.
+        """
+        known = {item.name for item in fields(cls)}
+        kept = {name: value for name, value in values.items() if name in known}
+        candidates = tuple(name for name in values["candidates"] if name in CANDIDATE_NAMES)
+        return cls(**{"offset_feature": None, **kept, "candidates": candidates})

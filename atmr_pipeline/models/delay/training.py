@@ -116,7 +116,7 @@ def train_delay_model(
     model = DelayModel(params).fit(train[names], train["delay_min"], train["decided_at"])
     predicted = {"model": model.predict(holdout[names])}
     for name in CONSTANT_BASELINES:
-        constant = DelayModel(dataclasses.replace(params, candidates=(name,)))
+        constant = DelayModel(dataclasses.replace(params, candidates=(name,), offset_feature=None))
         predicted[name] = constant.fit(train[names], train["delay_min"], train["decided_at"]).predict(holdout[names])
     predicted["spline_ridge"] = model.predict_baseline(holdout[names])
     delay = holdout["delay_min"]
