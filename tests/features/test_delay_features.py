@@ -186,7 +186,7 @@ def scrambled_future(world: World, decided_at: pd.Timestamp, seed: int) -> World
         "driver_id": (pd.Series(rng.integers(1, 4, len(rows)), dtype="Int64"), unwritten),
         "status": (
             pd.Series(rng.choice(["COMPLETED", "CANCELLED", "NO_SHOW", "REASSIGNED"], len(rows)), dtype="str"),
-            unsettled & (rows["service_day"] >= to_local(pd.Series([decided_at]))[0].normalize()).to_numpy(),
+            unsettled,
         ),
         "updated_at": (decided_at + shift + pd.Timedelta("1s"), unsettled),
     }
@@ -239,11 +239,11 @@ def as_known(world: World, at: pd.Timestamp) -> World:
     unfinished = ~(seen["actual_dropoff_at"] < at)
     seen.loc[unfinished, ["actual_pickup_at", "actual_dropoff_at"]] = pd.NaT
     today = to_local(pd.Series([at]))[0].normalize()
-    open_ = (seen["updated_at"] > at) & (seen["service_day"] >= today)
-    seen.loc[open_, "status"] = "SCHEDULED"
+    # An end that was written later was not known yet, however old the course.
+    seen.loc[unfinished & (seen["updated_at"] > at), "status"] = "SCHEDULED"
     seen.loc[seen["updated_at"] > at, "updated_at"] = seen["created_at"]
     bookings = world.bookings.copy()
-    later = (bookings["updated_at"] > at) & (bookings["service_day"] >= today)
+    later = bookings["updated_at"] > at
     bookings.loc[later, "status"] = "ASSIGNED"
     return world.with_(
         assignments=seen[seen["service_day"] > today - pd.Timedelta(days=62)],

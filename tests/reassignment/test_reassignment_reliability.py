@@ -49,7 +49,7 @@ def test_differences_that_came_true_count_in_full(
 ) -> None:
     judged = gain_reliability(model, training_set, company)
     assert judged.slope == pytest.approx(1.0, abs=0.15)
-    assert judged.share > 0.85
+    assert judged.share > 0.75
     assert "driver_avg_delay_30d" in judged.features
     assert "slack_min" in judged.features
     assert not {"time_of_day", "distance_km", "weather_factor"} & set(judged.features)
