@@ -4,10 +4,14 @@ import numpy as np
 import pytest
 
 from atmr_pipeline.models.delay import DelayParams
-from atmr_pipeline.models.delay.selection import choose
+from atmr_pipeline.models.delay.selection import choose as choose_from
 
 NOISE = np.random.default_rng(6).normal(0, 3, 300)
 PARAMS = DelayParams()
+
+
+def choose(errors, params, fit_rows=2000):
+    return choose_from(errors, params, fit_rows=fit_rows)
 
 
 def test_a_candidate_that_wins_by_luck_is_not_chosen():
@@ -43,3 +47,10 @@ def test_the_metric_decides_between_rare_large_and_frequent_small_errors():
 def test_an_unknown_preference_is_refused():
     with pytest.raises(ValueError, match="preferred must be one of"):
         DelayParams(preferred="oracle")
+
+
+def test_with_few_rows_the_smooth_one_is_preferred():
+    errors = {"spline_ridge": NOISE, "xgboost": 0.98 * NOISE[::-1]}
+    assert choose(errors, PARAMS, fit_rows=1499) == "spline_ridge"
+    assert choose(errors, PARAMS, fit_rows=1500) == "xgboost"
+    assert choose({"spline_ridge": NOISE, "xgboost": 0.9 * NOISE}, PARAMS, fit_rows=100) == "xgboost"

@@ -140,7 +140,11 @@ class DelayModel:
         fitted, errors, table = self._fit_candidates(X, y, blocks, contract, params)
         self.__dict__.pop("manifest_", None)
         self.contract_, self.params_, self.tuning_ = contract, params, trials
-        self.chosen_name_ = choose({name: errors[name] for name in params.candidates if name in errors}, params)
+        self.chosen_name_ = choose(
+            {name: errors[name] for name in params.candidates if name in errors},
+            params,
+            fit_rows=blocks.fit.stop - blocks.fit.start,
+        )
         self.chosen_ = self._finish(fitted[self.chosen_name_], X, y, blocks.fit, blocks.calibration)
         is_baseline = self.chosen_name_ == SplineRidge.name
         self.baseline_ = (
