@@ -6,7 +6,7 @@ from datetime import date
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -106,6 +106,20 @@ class Settings(BaseSettings):
     policy_beam_width: Annotated[
         int, Field(ge=1, le=256, description="partial plans the dispatch policy keeps while it plans a day")
     ] = 16
+    optimizer_mode: Annotated[
+        Literal["suggestions_only", "semi_auto", "fully_auto"],
+        Field(description="changes to the plan that exists: list them, apply the sure ones, or apply all that pay"),
+    ] = "suggestions_only"
+    optimizer_max_swaps: Annotated[
+        int, Field(ge=0, le=50, description="changes to the plan that exists, a company and day; 0 switches them off")
+    ] = 5
+    optimizer_min_confidence: Annotated[
+        float,
+        Field(ge=0, le=1, description="share of random executions of the day in which a change must not be dearer"),
+    ] = 0.8
+    optimizer_timeout_s: Annotated[
+        float, Field(gt=0, le=600, description="time a policy has to propose changes to a day's plan, seconds")
+    ] = 10.0
     reassign_max_changes: Annotated[
         int, Field(ge=0, le=50, description="other drivers suggested a company and day; 0 switches suggestions off")
     ] = 3

@@ -20,7 +20,7 @@ DELAY_GATES = (
 )  # fmt: skip
 POLICY_GATES = (
     "enough_days", "better_than_greedy", "better_than_least_loaded", "not_inferior_to_champion", "completion",
-    "max_delay", "reload_identical", "better_than_untrained",
+    "max_delay", "reload_identical", "not_worse_than_untrained",
 )  # fmt: skip
 
 

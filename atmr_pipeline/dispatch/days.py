@@ -1,11 +1,12 @@
 """Past days as dispatch problems: what was booked, who was on duty, and who drove it in fact.
 
-Nothing is guessed. A booking without a time or coordinates, and a driver without a position, are set aside and counted
-by reason. Minutes after midnight are read off the wall clock, as the schedule is.
+Nothing is guessed. A booking without a time or coordinates, and a driver without a start point, are set aside and
+counted by reason. A driver starts at the depot of the company; where the company has none, at the position that the
+fleet's table holds now, which for a past day is only a stand-in: the day says how many start where. Minutes after
+midnight are read off the wall clock, as the schedule is.
 """
 
 from collections import Counter
-from collections.abc import Hashable
 from dataclasses import dataclass
 from datetime import date
 
@@ -13,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from atmr_pipeline.dispatch.absences import Window, absence_windows, away_all_shift
 from atmr_pipeline.dispatch.problem import MAX_DAY_MIN, DayProblem, FloatArray
 from atmr_pipeline.dispatch.simulator import UNASSIGNED
 from atmr_pipeline.dispatch.travel_arrays import TravelArrays, travel_arrays
@@ -29,6 +31,25 @@ CANCELLED_SHIFTS = ("CANCELED", "CANCELLED")
 """Shift statuses, upper case, that mean nobody was on duty."""
 
 _COORDINATES = ("pickup_lat", "pickup_lon", "dropoff_lat", "dropoff_lon")
+
+
+DEPOT, DRIVER_POSITION = "depot", "driver_position"
+"""Where a driver's start point comes from."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where a day happens, degrees WGS84 (lat, lon), in the problem's order: for pictures, never for a table.
+
+    Parameters
+    ----------
+    starts : ndarray (D, 2)
+    pickups, dropoffs : ndarray (B, 2)
+    """
+
+    starts: FloatArray
+    pickups: FloatArray
+    dropoffs: FloatArray
 
 
 @dataclass(frozen=True)
@@ -49,6 +70,10 @@ class HistoricalDay:
         Why a second travel provider answered, for instance an outage of the first; None if none did.
     fallback_pairs : int
         Ways that a second travel provider answered.
+    start_sources : tuple of str
+        Of each driver, :data:`DEPOT` or :data:`DRIVER_POSITION`.
+    places : Places, optional
+        None where the day was not built from coordinates.
     """
 
     service_day: date
@@ -58,6 +83,8 @@ class HistoricalDay:
     travel_source: str
     fallback_reason: str | None = None
     fallback_pairs: int = 0
+    start_sources: tuple[str, ...] = ()
+    places: Places | None = None
 
 
 def problems_from_history(
@@ -67,15 +94,18 @@ def problems_from_history(
     travel: TravelProvider,
     *,
     assignments: pd.DataFrame | None = None,
+    absences: pd.DataFrame | None = None,
+    companies: pd.DataFrame | None = None,
     service_minutes: tuple[float, float] = (5.0, 7.0),
 ) -> tuple[list[HistoricalDay], dict[str, int]]:
     """Build one problem a company and service day, in order of day, then company.
 
     Parameters
     ----------
-    bookings, drivers, shifts, assignments : DataFrame
-        Tables ``BOOKINGS``, ``DRIVERS``, ``DRIVER_SHIFTS`` and ``ASSIGNMENTS`` of :mod:`atmr_pipeline.domain.tables`.
-        Cancelled bookings are left out. Without an assignment, the driver named on the booking is the actual one.
+    bookings, drivers, shifts, assignments, absences, companies : DataFrame
+        Tables ``BOOKINGS``, ``DRIVERS``, ``DRIVER_SHIFTS``, ``ASSIGNMENTS``, ``DRIVER_ABSENCES`` and ``COMPANIES`` of
+        :mod:`atmr_pipeline.domain.tables`. Cancelled bookings are left out. Without an assignment, the driver named on
+        the booking is the actual one. Without absences nobody is away; without companies there are no depots.
     travel : TravelProvider
         Asked at the weekday and hour of the scheduled pickup that a way leads to.
     service_minutes : (float, float)
@@ -86,11 +116,12 @@ def problems_from_history(
     (list of HistoricalDay, dict of str to int)
         The second counts what was set aside. Bookings: ``no_scheduled_time``, ``time_outside_day``,
         ``no_pickup_coordinates``, ``no_dropoff_coordinates``, ``no_route``, ``no_driver_on_duty``. Shifts:
-        ``shift_cancelled``, ``shift_unreadable``, ``driver_unknown``, ``driver_without_position``.
+        ``shift_cancelled``, ``shift_unreadable``, ``driver_unknown``, ``driver_without_position``, ``driver_absent``
+        (away during all of the shift).
     """
     aside: Counter[str] = Counter()
     usable = _usable_bookings(bookings, aside)
-    duty = _usable_shifts(shifts, drivers, aside)
+    duty = _usable_shifts(shifts, drivers, aside, absences, companies)
     actual = _actual_drivers(usable, assignments)
     duty_of = dict(list(duty.groupby(["service_day", "company_id"])))
     days = []
@@ -99,7 +130,8 @@ def problems_from_history(
         if on_duty is None:
             aside["no_driver_on_duty"] += len(trips)
             continue
-        day = _build_day(key, trips, on_duty, travel, actual, service_minutes, aside)
+        away = {} if absences is None else absence_windows(absences, trips["service_day"].iloc[0])
+        day = _build_day(trips, on_duty, away, travel, actual, service_minutes, aside)
         if day is not None:
             days.append(day)
     return days, dict(sorted(aside.items()))
@@ -129,9 +161,16 @@ def _usable_bookings(bookings: pd.DataFrame, aside: Counter[str]) -> pd.DataFram
     return _set_aside(kept, reasons, aside)
 
 
-def _usable_shifts(shifts: pd.DataFrame, drivers: pd.DataFrame, aside: Counter[str]) -> pd.DataFrame:
+def _usable_shifts(
+    shifts: pd.DataFrame,
+    drivers: pd.DataFrame,
+    aside: Counter[str],
+    absences: pd.DataFrame | None,
+    companies: pd.DataFrame | None,
+) -> pd.DataFrame:
     fleet = drivers[["driver_id", "driver_type", "lat", "lon"]]
     duty = shifts.merge(fleet, on="driver_id", how="left", validate="many_to_one")
+    duty = _started(duty, companies)
     for end in ("start", "end"):
         duty[f"{end}_min"] = (to_local(duty[f"{end}_at"]) - duty["service_day"]).dt.total_seconds() / 60.0
     readable = duty["start_min"].between(0.0, MAX_DAY_MIN) & duty["end_min"].between(0.0, MAX_DAY_MIN)
@@ -141,7 +180,23 @@ def _usable_shifts(shifts: pd.DataFrame, drivers: pd.DataFrame, aside: Counter[s
         "driver_unknown": duty["driver_type"].isna(),
         "driver_without_position": duty["lat"].isna() | duty["lon"].isna(),
     }
+    if absences is not None:
+        reasons["driver_absent"] = away_all_shift(duty, absences)
     return _set_aside(duty, reasons, aside)
+
+
+def _started(duty: pd.DataFrame, companies: pd.DataFrame | None) -> pd.DataFrame:
+    """Each shift with its start point, and in ``start_source`` where that comes from."""
+    if companies is None:
+        return duty.assign(start_source=DRIVER_POSITION)
+    depots = companies[["company_id", "depot_lat", "depot_lon"]]
+    duty = duty.merge(depots, on="company_id", how="left", validate="many_to_one")
+    has_depot = duty["depot_lat"].notna() & duty["depot_lon"].notna()
+    return duty.assign(
+        lat=duty["lat"].where(~has_depot, duty["depot_lat"]),
+        lon=duty["lon"].where(~has_depot, duty["depot_lon"]),
+        start_source=has_depot.map({True: DEPOT, False: DRIVER_POSITION}),
+    )
 
 
 def _actual_drivers(bookings: pd.DataFrame, assignments: pd.DataFrame | None) -> dict[int, int]:
@@ -159,15 +214,16 @@ def _whole_numbers(drivers: pd.Series) -> dict[int, int]:
 
 
 def _build_day(
-    key: Hashable,
     trips: pd.DataFrame,
     on_duty: pd.DataFrame,
+    away: dict[int, list[Window]],
     travel: TravelProvider,
     actual: dict[int, int],
     service_minutes: tuple[float, float],
     aside: Counter[str],
 ) -> HistoricalDay | None:
     people, absences = _merge_shifts(on_duty)
+    absences += tuple((index, *spell) for index, who in enumerate(people["driver_id"]) for spell in away.get(who, ()))
     trips = trips.sort_values(["scheduled_min", "booking_id"])
     reachable, ways = _reachable(trips, people, travel)
     unreachable = len(trips) - len(reachable)
@@ -206,6 +262,12 @@ def _build_day(
         travel_source=ways.source,
         fallback_reason=ways.fallback_reason,
         fallback_pairs=ways.fallback_pairs,
+        start_sources=tuple(people["start_source"]),
+        places=Places(
+            starts=people[["lat", "lon"]].to_numpy(float),
+            pickups=trips[["pickup_lat", "pickup_lon"]].to_numpy(float),
+            dropoffs=trips[["dropoff_lat", "dropoff_lon"]].to_numpy(float),
+        ),
     )
 
 

@@ -8,7 +8,6 @@ fields and places in the file, never a value from it.
 """
 
 import json
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
@@ -23,6 +22,8 @@ from atmr_pipeline.domain.errors import InvalidProblemError
 from atmr_pipeline.domain.travel import TravelProvider
 from atmr_pipeline.domain.vocabulary import Leg
 
+LARGEST_NUMBER = 1e9
+"""No time, distance or coordinate of a day comes near."""
 COST_DECIMALS = 6
 """Digits of the answer's costs: enough to compare methods, and rounding noise stays out of sight."""
 
@@ -37,6 +38,8 @@ def read_days(text: str) -> Iterator[Mapping[str, Any]]:
     """
     try:
         whole = json.loads(text)
+    except RecursionError:
+        raise InvalidProblemError("the input is nested too deeply") from None
     except json.JSONDecodeError:
         lines = [(number, line) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
         if len(lines) < 2:
@@ -126,7 +129,7 @@ def answer(problem: DayProblem, plan: Plan, arrays: TravelArrays | None = None) 
             "load_gap": outcome.load_gap,
         },
         "optimal": plan.optimal,
-        "bound": plan.bound,
+        "bound": None if plan.bound is None else round(min(plan.bound, outcome.total), COST_DECIMALS),
         "runtime_ms": round(plan.runtime_ms, 3),
     }
     if arrays is not None:
@@ -154,8 +157,8 @@ def _list(value: Any, where: str) -> Sequence[Any]:
 
 
 def _number(value: Any, where: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise InvalidProblemError(f"{where} is not a finite number")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < LARGEST_NUMBER:
+        raise InvalidProblemError(f"{where} is not a finite number of a sensible size")
     return float(value)
 
 

@@ -17,6 +17,10 @@ MAX_DAY_MIN = 2880.0
 """Times are minutes after local midnight of the service day; a shift may run into the next day."""
 
 
+LONGEST = 1e5
+"""No way, ride or service of a day takes so many minutes or km; beyond, arithmetic would lose the small ones."""
+
+
 @dataclass(frozen=True)
 class DayProblem:
     """One service day, D drivers and B bookings; times in minutes after local midnight, distances in km.
@@ -53,8 +57,8 @@ class DayProblem:
     Raises
     ------
     InvalidProblemError
-        Duplicate ids, wrong shapes, NaN or negative travel, times outside 0 to 2880, a shift or an absence that ends
-        before it starts, an absence of nobody.
+        Duplicate ids, wrong shapes, NaN, negative or absurdly long travel, schedules and shifts outside 0 to 2880, a
+        shift or an absence that ends before it starts, an absence of nobody. An absence may end after the day.
     """
 
     driver_ids: tuple[str, ...]
@@ -82,16 +86,16 @@ class DayProblem:
             raise InvalidProblemError("driver ids are not unique")
         if len(set(self.booking_ids)) != bookings:
             raise InvalidProblemError("booking ids are not unique")
-        shapes = {
-            (drivers,): ("shift_start_min", "shift_end_min", "is_emergency"),
-            (bookings,): (
+        shapes = (
+            ((drivers,), ("shift_start_min", "shift_end_min", "is_emergency")),
+            ((bookings,), (
                 "scheduled_min", "is_outbound", "is_urgent", "ride_min", "ride_km", "pickup_service_min",
                 "dropoff_service_min", "ready_min",
-            ),
-            (drivers, bookings): ("start_min", "start_km"),
-            (bookings, bookings): ("deadhead_min", "deadhead_km"),
-        }  # fmt: skip
-        for shape, names in shapes.items():
+            )),
+            ((drivers, bookings), ("start_min", "start_km")),
+            ((bookings, bookings), ("deadhead_min", "deadhead_km")),
+        )  # fmt: skip
+        for shape, names in shapes:
             for name in names:
                 self._check_array(name, shape)
         if np.any(self.shift_end_min < self.shift_start_min):
@@ -114,6 +118,8 @@ class DayProblem:
             return
         if not np.all(np.isfinite(value)) or np.any(value < 0):
             raise InvalidProblemError(f"{name} holds NaN, infinite or negative values")
+        if np.any(value > LONGEST):
+            raise InvalidProblemError(f"{name} holds more than {LONGEST:,.0f} minutes or km")
         if name in ("scheduled_min", "shift_start_min", "shift_end_min") and np.any(value > MAX_DAY_MIN):
             raise InvalidProblemError(f"{name} is outside 0 to {MAX_DAY_MIN:.0f} minutes")
 

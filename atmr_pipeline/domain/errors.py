@@ -55,3 +55,7 @@ class PromotionRefusedError(AtmrError):
 
 class ModelIntegrityError(AtmrError):
     """A model file is missing, altered, or does not fit its manifest."""
+
+
+class OutdatedModelError(ModelIntegrityError):
+    """A stored model is intact, but was trained on other features than this version makes."""

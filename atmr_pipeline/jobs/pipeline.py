@@ -33,7 +33,8 @@ OUTCOME_SETTINGS = (
     "online_geocoders", "nominatim_url", "geoadmin_url", "osrm_url", "workbook_max_file_mb",
     "workbook_max_uncompressed_mb", "workbook_max_rows", "workbook_max_columns", "workbook_max_sheets",
     "workbook_max_cells", "alert_high", "alert_critical", "alert_impossible", "alert_recall", "alert_debounce_min",
-    "alert_max_per_hour", "reassign_max_changes",
+    "alert_max_per_hour", "reassign_max_changes", "optimizer_mode", "optimizer_max_swaps", "optimizer_min_confidence",
+    "optimizer_timeout_s",
 )  # fmt: skip
 
 NEEDS_CHAMPION = {

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from atmr_pipeline.promotion.bootstrap import PairedComparison, compare_by_day
-from atmr_pipeline.promotion.comparisons import checked_frame, minimum, non_inferior, not_worse, superior
+from atmr_pipeline.promotion.comparisons import checked_frame, minimum, non_inferior, superior
 from atmr_pipeline.promotion.verdict import GateVerdict
 
 REQUIRED = (
@@ -30,6 +30,8 @@ class PolicyGateLimits:
         Held-out days below which nothing is concluded.
     champion_margin, champion_point_limit : float
         Relative mean cost against the champion: upper bound and point estimate.
+    untrained_margin, untrained_point_limit : float
+        The same against the network with zero weights: near the optimum learning can add little, but may not harm.
     min_completion : float
         Share of bookings served, over all days.
     max_delay_min : float
@@ -43,6 +45,8 @@ class PolicyGateLimits:
     min_days: int = 14
     champion_margin: float = 0.05
     champion_point_limit: float = 0.02
+    untrained_margin: float = 0.03
+    untrained_point_limit: float = 0.01
     min_completion: float = 0.85
     max_delay_min: float = 30.0
     max_invalid_action_rate: float = 0.10
@@ -54,8 +58,8 @@ def policy_gates(
 ) -> list[GateVerdict]:
     """Judge a challenger on held-out days, every planner executed by the same simulator on the same draws.
 
-    Local search is reported and does not block: on a fixed day an exact search beats learning, and that comparison
-    says whether learning earns its place, not whether the challenger is safe to use.
+    Local search and being better than untrained are reported and do not block: on a fixed day search beats learning,
+    and these comparisons say whether learning earns its place, not whether the challenger is safe to use.
 
     Parameters
     ----------
@@ -113,7 +117,16 @@ def policy_gates(
         verdicts.append(_invalid_actions(frame["invalid_action_rate"], limits))
     if "cost_untrained" in frame.columns:
         learned = against("cost_untrained")
-        verdicts.append(not_worse("better_than_untrained", "mean cost", learned, point_limit=0.0))
+        verdicts.append(
+            non_inferior(
+                "not_worse_than_untrained",
+                "mean cost",
+                learned,
+                margin=limits.untrained_margin,
+                point_limit=limits.untrained_point_limit,
+            )
+        )
+        verdicts.append(superior("better_than_untrained", "mean cost", learned, blocking=False))
     if "cost_local_search" in frame.columns:
         verdicts.append(superior("better_than_local_search", "mean cost", against("cost_local_search"), blocking=False))
     return verdicts

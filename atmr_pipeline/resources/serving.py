@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from atmr_pipeline.domain.errors import AtmrError, ModelIntegrityError
+from atmr_pipeline.domain.errors import AtmrError, ModelIntegrityError, OutdatedModelError
 from atmr_pipeline.resources.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -27,7 +27,8 @@ class Served:
     metrics : dict
         Its held-out figures at training time.
     is_fallback : bool
-        The champion's files are damaged and this is the previous version.
+        Not the champion: its files are damaged and this is the previous version, or its features are of an older
+        version and this is the policy in the package.
     """
 
     version_id: str
@@ -54,6 +55,25 @@ def champion(workspace: Workspace, kind: str) -> Served:
         raise NoChampionError(f"no {kind} model can be served: its alias names no version")
     version = registry.get(served.version_id)
     return Served(served.version_id, _load(kind, served.path), dict(version.metrics), served.is_fallback)
+
+
+def planning_policy(workspace: Workspace) -> Served:
+    """The champion of the dispatch policies; where it was trained on older features, the policy in the package.
+
+    Raises
+    ------
+    NoChampionError
+        If none was promoted yet.
+    ModelIntegrityError
+        If the champion's files and those of the previous version are damaged.
+    """
+    from atmr_pipeline.models.policy.shipped import NAME, shipped_policy
+
+    try:
+        return champion(workspace, "policy")
+    except OutdatedModelError:
+        policy = shipped_policy()
+        return Served(f"{NAME} {policy.version}", policy, {}, is_fallback=True)
 
 
 def features_for(model: Any, frame: "pd.DataFrame") -> "pd.DataFrame":

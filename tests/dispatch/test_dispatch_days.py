@@ -8,8 +8,19 @@ import pandas as pd
 import pytest
 
 from atmr_pipeline.dispatch.days import problems_from_history
+from atmr_pipeline.dispatch.planners import plan
 from atmr_pipeline.dispatch.simulator import simulate
-from atmr_pipeline.domain.tables import ASSIGNMENTS, BOOKINGS, DRIVER_SHIFTS, DRIVERS, conform, empty
+from atmr_pipeline.domain.errors import InfeasiblePlanError
+from atmr_pipeline.domain.tables import (
+    ASSIGNMENTS,
+    BOOKINGS,
+    COMPANIES,
+    DRIVER_ABSENCES,
+    DRIVER_SHIFTS,
+    DRIVERS,
+    conform,
+    empty,
+)
 from atmr_pipeline.domain.travel import TravelMatrix
 from atmr_pipeline.domain.wallclock import to_utc
 from atmr_pipeline.sources.travel import HaversineTravel
@@ -107,6 +118,20 @@ def assignments_table(*rows):
     return conform(frame, ASSIGNMENTS)
 
 
+def absences_table(*rows):
+    frame = pd.DataFrame([{"driver_id": 1} | row for row in rows])
+    local = {end: pd.to_datetime(frame[end]) for end in ("from", "to")}
+    frame["service_day"] = local["from"].dt.normalize()
+    frame["start_at"] = to_utc(local["from"])["scheduled_at"]
+    frame["end_at"] = to_utc(local["to"])["scheduled_at"]
+    return conform(frame, DRIVER_ABSENCES)
+
+
+def companies_table(*rows):
+    frame = pd.DataFrame([{"depot_lat": None, "depot_lon": None, "dispatch_enabled": True} | row for row in rows])
+    return conform(frame, COMPANIES)
+
+
 def build(bookings, drivers=None, shifts=None, travel=None, **options):
     drivers = drivers_table({}, {"driver_type": "EMERGENCY"}) if drivers is None else drivers
     shifts = shifts_table({}, {"driver_id": 2, "to": "12:00"}) if shifts is None else shifts
@@ -181,6 +206,59 @@ def test_a_split_shift_is_an_absence_in_between():
     assert day.problem.shift_start_min.tolist() == [420.0]
     assert day.problem.shift_end_min.tolist() == [1080.0]
     assert day.problem.absences == ((0, 750.0, 840.0),)
+
+
+def test_an_absence_forbids_its_minutes_and_a_whole_shift_of_it_is_no_duty():
+    shifts = shifts_table({}, {"driver_id": 2})
+    away = absences_table(
+        {"from": f"{DAY} 10:00", "to": f"{DAY} 11:30"},
+        {"from": "2026-06-01 08:00", "to": f"{DAY} 07:30"},
+        {"from": "2026-06-04 08:00", "to": "2026-06-04 09:00"},
+        {"driver_id": 2, "from": "2026-06-02 12:00", "to": f"{DAY} 18:00"},
+    )
+    (day,), aside = build(bookings_table({}), shifts=shifts, absences=away)
+    assert aside == {"driver_absent": 1}
+    assert day.problem.driver_ids == ("1",)
+    assert day.problem.absences == ((0, 0.0, 450.0), (0, 600.0, 690.0), (0, 1920.0, 1980.0))
+    (alone,), _ = build(bookings_table({"local": f"{DAY} 10:15"}), shifts=shifts_table({}), absences=away)
+    with pytest.raises(InfeasiblePlanError, match="during an absence"):
+        simulate(alone.problem, [0])
+    assert build(bookings_table({}), shifts=shifts, absences=empty(DRIVER_ABSENCES))[1] == {}
+
+
+def test_a_shift_shorter_than_the_absences_around_it_stays():
+    away = absences_table(
+        {"from": f"{DAY} 07:00", "to": f"{DAY} 12:00"}, {"from": f"{DAY} 12:00", "to": f"{DAY} 18:00"}
+    )
+    (day,), aside = build(bookings_table({}), shifts=shifts_table({}), absences=away)
+    assert aside == {}
+    assert plan(day.problem, "greedy").outcome.n_lost == 1
+
+
+def test_drivers_start_at_the_depot_and_where_there_is_none_at_their_position():
+    table = bookings_table({}, {"company_id": 2})
+    drivers = drivers_table({}, {"lat": None}, {})
+    shifts = shifts_table({}, {"driver_id": 2}, {"company_id": 2, "driver_id": 3})
+    depots = companies_table({"company_id": 1, "depot_lat": 46.25, "depot_lon": 6.2}, {"company_id": 2})
+    (one, two), aside = build(table, drivers, shifts, companies=depots)
+    assert aside == {}
+    assert (one.start_sources, two.start_sources) == (("depot", "depot"), ("driver_position",))
+    assert one.places.starts.tolist() == [[46.25, 6.2], [46.25, 6.2]]
+    assert two.places.starts.tolist() == [[46.2, 6.14]]
+    way = HaversineTravel().matrix(np.array([[46.25, 6.2]]), np.array([[46.201, 6.14]]), 9.0)
+    assert one.problem.start_km[:, 0] == pytest.approx([way.km[0, 0]] * 2)
+    half = companies_table({"company_id": 1, "depot_lat": 46.25})
+    (day,), aside = build(bookings_table({}), drivers, shifts_table({}, {"driver_id": 2}), companies=half)
+    assert day.start_sources == ("driver_position",)
+    assert aside == {"driver_without_position": 1}
+
+
+def test_places_stand_in_the_order_of_the_problem():
+    (day,), _ = build(bookings_table({}, {"local": f"{DAY} 08:30"}, {"pickup_lat": None}))
+    assert day.problem.booking_ids == ("2", "1")
+    assert day.places.pickups == pytest.approx(np.array([[46.202, 6.14], [46.201, 6.14]]))
+    assert day.places.dropoffs == pytest.approx(np.array([[46.19, 6.1]] * 2))
+    assert day.places.starts.shape == (2, 2)
 
 
 def test_the_last_valid_assignment_says_who_drove():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from dispatch_builders import line_day
 
+from atmr_pipeline.dispatch.synthetic import synthetic_day
 from atmr_pipeline.domain.errors import InvalidProblemError
 
 
@@ -26,6 +27,16 @@ from atmr_pipeline.domain.errors import InvalidProblemError
 def test_refuses_a_malformed_day(changes, message):
     with pytest.raises(InvalidProblemError, match=message):
         line_day(**changes)
+
+
+@pytest.mark.parametrize("bookings", [1, 2, 3])
+def test_every_array_is_checked_whatever_the_sizes(bookings):
+    # With as many drivers as bookings, several arrays have the same shape: none may hide another.
+    fits = {"scheduled_min": np.full(bookings, 490.0), "booking_ids": tuple(map(str, range(bookings)))}
+    day = synthetic_day(np.random.default_rng(0), n_bookings=bookings, n_drivers=2).realised(**fits)
+    for name in ("shift_start_min", "start_min", "start_km", "deadhead_km", "ride_min", "dropoff_service_min"):
+        with pytest.raises(InvalidProblemError, match=f"{name} holds NaN"):
+            day.realised(**{name: np.full_like(getattr(day, name), np.nan)})
 
 
 def test_serves_by_time_then_numeric_id_before_text():

@@ -4,7 +4,8 @@ import pytest
 from policy_days import make_days
 
 from atmr_pipeline.dispatch.problem import DayProblem
-from atmr_pipeline.models.policy.learner import DqnSettings, TrainedPolicy, train
+from atmr_pipeline.models.policy.demonstrations import DemonstrationSettings
+from atmr_pipeline.models.policy.learner import PolicySettings, TrainedPolicy, train
 
 
 @pytest.fixture(scope="session")
@@ -13,13 +14,13 @@ def days() -> list[DayProblem]:
 
 
 @pytest.fixture(scope="session")
-def tiny_settings() -> DqnSettings:
-    return DqnSettings(
-        gradient_steps=6, batch_size=16, parallel_days=8, warmup_steps=4, replay_capacity=512, generated_days=20,
-        log_every=3, demonstration_batch=16,
+def tiny_settings() -> PolicySettings:
+    return PolicySettings(
+        gradient_steps=6, batch_size=16, parallel_episodes=8, warmup_steps=4, replay_capacity=512, generated_days=20,
+        log_every=3, demonstrations=DemonstrationSettings(batch_size=16),
     )  # fmt: skip
 
 
 @pytest.fixture(scope="session")
-def trained(days: list[DayProblem], tiny_settings: DqnSettings) -> TrainedPolicy:
+def trained(days: list[DayProblem], tiny_settings: PolicySettings) -> TrainedPolicy:
     return train(days, tiny_settings)

@@ -1,19 +1,26 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from policy_days import make_day
 
-from atmr_pipeline.dispatch.planners import plan
+from atmr_pipeline.dispatch.planners import Plan, plan
 from atmr_pipeline.dispatch.problem import DayProblem
 from atmr_pipeline.dispatch.simulator import CostWeights, simulate
 from atmr_pipeline.domain.errors import NotEnoughDataError
 from atmr_pipeline.models.policy.evaluate import (
     BASELINE_METHODS,
     KPIS,
+    OPTIMUM_GAP,
+    PROOF,
     baselines,
+    compared,
     evaluate_policies,
+    gap_pct,
     paired_bootstrap_over_days,
     summary,
+    with_optimum_gap,
 )
 from atmr_pipeline.models.policy.learner import CurvePoint
 from atmr_pipeline.models.policy.pictures import cost_by_method, learning_curve
@@ -29,7 +36,8 @@ def results(days: list[DayProblem]) -> pd.DataFrame:
 
 def test_one_row_a_day_and_method_from_the_simulator(results: pd.DataFrame, days: list[DayProblem]) -> None:
     assert len(results) == 10 * len(BASELINE_METHODS)
-    assert list(results.columns) == ["day", "method", *KPIS]
+    assert list(results.columns) == ["day", "method", *KPIS, *PROOF]
+    assert results["proven"].isna().all()
     row = results[(results["method"] == "greedy") & (results["day"] == 4)].iloc[0]
     outcome = simulate(days[4], plan(days[4], "greedy").assignment)
     assert row["cost"] == pytest.approx(outcome.total)
@@ -79,6 +87,46 @@ def test_bootstrap_is_reproducible_and_refuses_nonsense() -> None:
         paired_bootstrap_over_days([np.nan, 1.0], [1.0, 1.0])
     with pytest.raises(ValueError, match="costs nothing"):
         paired_bootstrap_over_days([1.0, 1.0], [0.0, 0.0])
+
+
+def test_the_gap_is_to_what_was_proven_and_null_elsewhere(days: list[DayProblem]) -> None:
+    def proving(day: DayProblem) -> Plan:
+        found = plan(day, "local_search")
+        return replace(found, optimal=day is days[0], bound=found.outcome.total - 1.0)
+
+    table = with_optimum_gap(
+        evaluate_policies(days[:2], {"prover": proving, **baselines(CostWeights())}, CostWeights())
+    )
+    assert table.loc[table["method"] == "prover", "proven"].tolist() == [True, False]
+    assert table.loc[table["method"] == "prover", "bound"].notna().all()
+    first, second = table[table["day"] == 0], table[table["day"] == 1]
+    assert second[OPTIMUM_GAP].isna().all()
+    optimum = first.loc[first["method"] == "prover", "cost"].item()
+    assert first[OPTIMUM_GAP].tolist() == pytest.approx((100.0 * (first["cost"] / optimum - 1.0)).tolist())
+    assert len(summary(table, reference="greedy", n=50)) == len(BASELINE_METHODS) + 1
+
+
+def test_a_gap_in_per_cent_needs_an_optimum_that_costs_something() -> None:
+    assert gap_pct(11.0, 10.0) == pytest.approx(10.0)
+    assert gap_pct(10.0 - 1e-12, 10.0) == 0.0
+    assert gap_pct(0.0, 0.0) == 0.0
+    assert gap_pct(1.0, 0.0) is None
+    assert gap_pct(1.0, None) is None
+    assert gap_pct(1.0, float("nan")) is None
+
+
+def test_each_other_method_is_compared_with_an_interval(results: pd.DataFrame) -> None:
+    table = compared(results, "local_search", n=300).set_index("against")
+    assert set(table.index) == set(BASELINE_METHODS) - {"local_search"}
+    assert table.loc["nearest", "verdict"] == "cheaper"
+    assert table.loc["nearest", "high_pct"] < 0.0
+    assert compared(results, "nearest", n=300).set_index("against").loc["local_search", "verdict"] == "dearer"
+    assert compared(results.assign(cost=1.0), "greedy", n=50)["verdict"].tolist() == ["open"] * 3
+    one_day = compared(results[results["day"] == 0], "greedy")
+    assert one_day["verdict"].tolist() == ["open"] * 3
+    assert one_day["difference_pct"].isna().all()
+    with pytest.raises(ValueError, match="was not evaluated"):
+        compared(results, "nobody")
 
 
 def test_summary_puts_the_cheapest_first(results: pd.DataFrame) -> None:

@@ -1,4 +1,9 @@
-from dataclasses import fields, replace
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,23 +12,25 @@ from policy_days import make_day, make_days
 
 from atmr_pipeline.dispatch.planners import plan
 from atmr_pipeline.dispatch.problem import DayProblem
-from atmr_pipeline.dispatch.simulator import CostWeights, simulate
-from atmr_pipeline.domain.errors import NotEnoughDataError
+from atmr_pipeline.dispatch.simulator import simulate
+from atmr_pipeline.domain.errors import ModelIntegrityError, NotEnoughDataError
+from atmr_pipeline.models.dqn.distributions import distribution_of
+from atmr_pipeline.models.policy import DqnSettings
 from atmr_pipeline.models.policy.augmentation import AugmentationSettings, generated_days
 from atmr_pipeline.models.policy.bank import DayBank, days_sha256
-from atmr_pipeline.models.policy.demonstrations import demonstrate, margin_loss
-from atmr_pipeline.models.policy.environment import DayState, advance, initial_state
+from atmr_pipeline.models.policy.demonstrations import DemonstrationSettings
+from atmr_pipeline.models.policy.dispatch_environment import DispatchEnvironment
 from atmr_pipeline.models.policy.evaluate import paired_bootstrap_over_days
-from atmr_pipeline.models.policy.features import decide
 from atmr_pipeline.models.policy.learner import (
     CurvePoint,
-    DqnSettings,
+    MeanCost,
+    PolicySettings,
     TrainedPolicy,
-    _Run,
     train,
+    training_groups,
 )
+from atmr_pipeline.models.policy.network import QNetwork
 from atmr_pipeline.models.policy.policy import DispatchPolicy
-from atmr_pipeline.models.policy.replay import Batch
 
 
 def parameters(trained: TrainedPolicy) -> torch.Tensor:
@@ -31,7 +38,7 @@ def parameters(trained: TrainedPolicy) -> torch.Tensor:
 
 
 def test_the_same_seed_gives_the_same_weights_bit_for_bit(
-    days: list[DayProblem], tiny_settings: DqnSettings, trained: TrainedPolicy
+    days: list[DayProblem], tiny_settings: PolicySettings, trained: TrainedPolicy
 ) -> None:
     again, other = train(days, tiny_settings), train(days, replace(tiny_settings, seed=1))
     assert torch.equal(parameters(again), parameters(trained))
@@ -39,7 +46,7 @@ def test_the_same_seed_gives_the_same_weights_bit_for_bit(
     assert not torch.equal(parameters(other), parameters(trained))
 
 
-def test_training_leaves_torch_as_it_was(days: list[DayProblem], tiny_settings: DqnSettings) -> None:
+def test_training_leaves_torch_as_it_was(days: list[DayProblem], tiny_settings: PolicySettings) -> None:
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     torch.manual_seed(11)
@@ -53,7 +60,7 @@ def test_training_leaves_torch_as_it_was(days: list[DayProblem], tiny_settings: 
         torch.set_num_threads(before)
 
 
-def test_progress_is_the_curve(days: list[DayProblem], tiny_settings: DqnSettings) -> None:
+def test_progress_is_the_curve(days: list[DayProblem], tiny_settings: PolicySettings) -> None:
     seen: list[CurvePoint] = []
     result = train(days, tiny_settings, on_progress=seen.append)
     assert seen == list(result.curve)
@@ -64,70 +71,143 @@ def test_progress_is_the_curve(days: list[DayProblem], tiny_settings: DqnSetting
     assert "6 gradient steps on 32 days" in result.summary()
 
 
-def test_too_few_usable_days_are_refused(tiny_settings: DqnSettings) -> None:
+def test_the_curve_is_the_mean_cost_of_the_validation_days(
+    days: list[DayProblem], tiny_settings: PolicySettings, trained: TrainedPolicy
+) -> None:
+    held = days[trained.n_training_days :]
+    plans = DispatchPolicy.from_training(trained).plan_batch(held)
+    mean = np.mean([simulate(day, drivers).total for day, drivers in zip(held, plans, strict=True)])
+    assert trained.curve[-1].mean_cost == pytest.approx(mean, rel=1e-3)
+
+
+def test_too_few_usable_days_are_refused(tiny_settings: PolicySettings) -> None:
     rng = np.random.default_rng(0)
     some = [*make_days(29), *(make_day(rng, n_bookings=0) for _ in range(5)), make_day(rng, n_drivers=0)]
     with pytest.raises(NotEnoughDataError, match="needs 30, has 29"):
         train(some, tiny_settings)
 
 
-def test_targets_are_the_cost_at_the_end_of_a_day_and_the_double_estimate_before() -> None:
-    day = make_day(np.random.default_rng(3), n_bookings=2, n_drivers=2)
-    run = _Run([day], [day], DqnSettings(generated_days=0, parallel_days=2))
-    generator = torch.Generator().manual_seed(0)
-    for network in (run.online, run.target):
-        for parameter in network.parameters():
-            parameter.data = 0.1 * torch.randn(parameter.shape, generator=generator)
-    state = initial_state(run.bank, torch.tensor([0]))
-    drop = torch.tensor([2])
-    after, cost = advance(run.bank, state, drop)
-    last, last_cost = advance(run.bank, after, drop)
-    goals = run.targets(Batch(_joined(state, after), drop.expand(2), -torch.cat([cost, last_cost]) / 20.0,
-                              _joined(after, last), torch.ones(2), torch.arange(2)))  # fmt: skip
-    decision = decide(run.bank, after)
-    legal = decision.choice.legal[0].nonzero()[:, 0]
-    chosen = legal[run.online(decision)[0, legal].argmax()]
-    expected = -cost[0] / 20.0 + run.target(decision)[0, chosen]
-    torch.testing.assert_close(goals, torch.stack([expected, -last_cost[0] / 20.0]))
+def test_settings_name_what_a_pipeline_sets() -> None:
+    settings = DqnSettings(seed=3, gradient_steps=5, min_days=2)
+    assert {"seed": 3, "gradient_steps": 5, "min_days": 2}.items() <= asdict(settings).items()
 
 
-def _joined(first: DayState, second: DayState) -> DayState:
-    return DayState(*(torch.cat([getattr(first, field.name), getattr(second, field.name)]) for field in fields(first)))
+CHILD = """
+import hashlib, sys, time
+from dataclasses import replace
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from conftest import tiny_settings
+from policy_days import make_days
+from safetensors.torch import save
+from atmr_pipeline.models.policy import train
+
+def progress(point):
+    print("step", point.step, flush=True)
+    if sys.argv[3] == str(point.step):
+        time.sleep(600)
+
+settings = replace(tiny_settings.__wrapped__(), gradient_steps=12)
+path = Path(sys.argv[2]) if sys.argv[2] != "-" else None
+trained = train(make_days(36, seed=3), settings, on_progress=progress, checkpoint=path, checkpoint_every=4)
+print(hashlib.sha256(save(dict(trained.network.state_dict()))).hexdigest(), trained.curve)
+"""
 
 
-def test_demonstrations_are_the_local_search_plan_step_by_step(days: list[DayProblem]) -> None:
-    bank = DayBank.from_problems(days, CostWeights())
-    shown = demonstrate(bank, days)
-    for row, day in enumerate(days):
-        drivers = plan(day, "local_search").assignment[day.service_order]
-        mine = shown.state.day == row
-        order = shown.state.step[mine].argsort()
-        assert shown.action[mine][order].tolist() == np.where(drivers < 0, bank.max_drivers, drivers).tolist()
-    legal = decide(bank, shown.state).choice.legal
-    assert bool(legal.gather(1, shown.action[:, None]).all())
+def child(path: object, wait_at: int) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", CHILD, str(Path(__file__).parent), str(path), str(wait_at)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
 
 
-def test_margin_loss_by_hand() -> None:
-    q = torch.tensor([[1.0, 0.5, -torch.inf], [0.0, 3.0, 2.0], [0.0, -torch.inf, -torch.inf]], requires_grad=True)
-    loss = margin_loss(q, torch.tensor([0, 2, 0]), 0.2)
-    assert loss.item() == pytest.approx((0.0 + 1.2 + 0.0) / 3)
-    loss.backward()
-    assert q.grad is not None
-    torch.testing.assert_close(q.grad, torch.tensor([[0.0, 0, 0], [0.0, 1, -1], [0.0, 0, 0]]) / 3)
+def test_a_killed_run_ends_with_the_same_weights_and_tidies_up(tmp_path: Path) -> None:
+    path = tmp_path / "run.safetensors"
+    killed = child(path, 9)
+    assert killed.stdout is not None
+    while (line := killed.stdout.readline()) and line != "step 9\n":
+        pass
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate()
+    assert path.is_file()
+    resumed, whole = child(path, 0), child("-", 0)
+    resumed_said, whole_said = resumed.communicate()[0].splitlines(), whole.communicate()[0].splitlines()
+    assert resumed.returncode == whole.returncode == 0
+    assert resumed_said == ["step 9", "step 12", whole_said[-1]]
+    assert not path.exists()
 
 
-def test_learning_works_without_demonstrations(days: list[DayProblem], tiny_settings: DqnSettings) -> None:
-    alone = train(days, replace(tiny_settings, demonstration_weight=0.0))
-    assert not torch.equal(parameters(alone), parameters(train(days, tiny_settings)))
+def test_a_checkpoint_of_other_days_is_refused(
+    days: list[DayProblem], tiny_settings: PolicySettings, tmp_path: Path
+) -> None:
+    path, kept = tmp_path / "run.safetensors", []
+    settings = replace(tiny_settings, log_every=1)
+    train(
+        days, settings, checkpoint=path, checkpoint_every=2,
+        on_progress=lambda point: kept.append(path.read_bytes() if path.is_file() else b""),
+    )  # fmt: skip
+    path.write_bytes(kept[-1])
+    with pytest.raises(ModelIntegrityError, match="other settings or data"):
+        train(days[1:], settings, checkpoint=path)
+    assert path.read_bytes() == kept[-1]
 
 
-def test_random_actions_are_legal_and_seldom_drop() -> None:
-    run = _Run(make_days(4), make_days(1), DqnSettings(generated_days=4, parallel_days=4))
-    legal = torch.tensor([[True, False, True, True], [False, False, False, True]]).repeat_interleave(5_000, 0)
-    action = run._random_legal(legal)
-    assert bool(legal.gather(1, action[:, None]).all())
-    share = torch.bincount(action[:5_000], minlength=4) / 5_000
-    torch.testing.assert_close(share, torch.tensor([0.475, 0.0, 0.475, 0.05]), atol=0.03, rtol=0.0)
+def test_a_limit_of_processor_time_is_kept(days: list[DayProblem], tiny_settings: PolicySettings) -> None:
+    result = train(days, tiny_settings, cpu_seconds=0.001)
+    assert result.curve[-1].step == 1
+    assert result.curve[-1].budget is None
+
+
+def test_learning_works_without_demonstrations(days: list[DayProblem], tiny_settings: PolicySettings) -> None:
+    nobody = DemonstrationSettings(margin_weight=0.0, value_weight=0.0)
+    settings = replace(tiny_settings, demonstrations=nobody)
+    assert all(group.auxiliary is None for group in training_groups(days, settings))
+    assert not torch.equal(parameters(train(days, settings)), parameters(train(days, tiny_settings)))
+
+
+@pytest.mark.parametrize("distribution", ["none", "c51", "qr"])
+def test_the_curve_reads_any_description_of_returns(days: list[DayProblem], distribution: str) -> None:
+    described = distribution_of(PolicySettings(distribution=distribution, atoms=3, v_min=-1.0, v_max=1.0, quantiles=3))
+
+    class Sure(QNetwork):
+        """A network that says the same as the plain one, in another way."""
+
+        def forward(self, decision):  # type: ignore[no-untyped-def, override]
+            q = super().forward(decision)
+            if distribution == "c51":
+                return torch.tensor([-1e9, 0.0, -1e9]).expand(*q.shape, 3), q
+            return q if distribution == "none" else q[..., None].expand(*q.shape, 3)
+
+    network = Sure().eval()
+    plain = QNetwork().eval()
+    plain.load_state_dict(network.state_dict())
+    weights = PolicySettings().weights
+    expected = MeanCost(days, weights, distribution_of(PolicySettings()))(plain)
+    assert MeanCost(days, weights, described)(network) == pytest.approx(expected, rel=1e-4)
+
+
+def test_mixed_sizes_are_trained_in_groups_of_similar_fleets(tiny_settings: PolicySettings) -> None:
+    rng = np.random.default_rng(2)
+    sizes = [(1, 2), (6, 12), (7, 9), (12, 20), (13, 20), (30, 40), (60, 61)] * 5
+    some = [make_day(rng, n_drivers=drivers, n_bookings=bookings) for drivers, bookings in sizes]
+    settings = replace(tiny_settings, generated_days=0, parallel_episodes=64, batch_size=64, gradient_steps=3)
+    groups = training_groups(some, settings)
+    worlds = [group.environment for group in groups]
+    assert all(isinstance(world, DispatchEnvironment) for world in worlds)
+    assert [world.bank.max_drivers for world in worlds] == [6, 12, 13, 30, 60]  # type: ignore[attr-defined]
+    assert [world.bank.n_days for world in worlds] == [10, 10, 5, 5, 5]  # type: ignore[attr-defined]
+    assert [group.episodes for group in groups] == [64, 32, 32, 32, 32]
+    assert [group.share for group in groups] == [10.0, 10.0, 5.0, 5.0, 5.0]
+    result = train(some, settings)
+    assert np.isfinite(result.curve[-1].mean_cost)
+
+
+def test_real_days_come_first_in_every_group(days: list[DayProblem], tiny_settings: PolicySettings) -> None:
+    (group,) = training_groups(days, tiny_settings)
+    world = group.environment
+    assert isinstance(world, DispatchEnvironment)
+    expected = DayBank.from_problems(days, tiny_settings.weights)
+    assert world.n_real == len(days)
+    assert torch.equal(world.bank.n_bookings[: len(days)], expected.n_bookings)
+    assert world.bank.n_days == len(days) + tiny_settings.generated_days
 
 
 def test_generated_days_have_mixed_sizes_and_only_true_trips(days: list[DayProblem]) -> None:
@@ -157,18 +237,10 @@ def test_the_data_hash_tells_days_apart_but_not_names(days: list[DayProblem]) ->
     assert days_sha256(days[:2]) != days_sha256(days[1::-1])
 
 
-def test_the_environment_bank_holds_real_days_first() -> None:
-    real = make_days(3)
-    run = _Run(real, real[:1], DqnSettings(generated_days=5, parallel_days=4))
-    expected = DayBank.from_problems(real, DqnSettings().weights)
-    assert torch.equal(run.bank.n_bookings[:3], expected.n_bookings)
-    assert run.bank.n_days == 8
-
-
 @pytest.mark.slow
 def test_half_a_minute_of_training_beats_the_greedy_family_on_later_days() -> None:
     problems = make_days(300, seed=21)
-    policy = DispatchPolicy.from_training(train(problems[:200], DqnSettings(gradient_steps=700)))
+    policy = DispatchPolicy.from_training(train(problems[:200], PolicySettings(gradient_steps=700)))
     held_out = problems[200:]
     learned = [simulate(day, plan_).total for day, plan_ in zip(held_out, policy.plan_batch(held_out), strict=True)]
     for method in ("greedy", "least_loaded"):

@@ -1,5 +1,6 @@
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -190,3 +191,42 @@ def test_the_untrained_policy_has_the_same_search_and_no_learned_weight(policy: 
     assert all(torch.equal(old, new) for old, new in zip(before, policy.network.parameters(), strict=True))
     day = make_days(1, seed=3)[0]
     assert simulate(day, untrained.plan(day)).n_lost <= day.n_bookings
+
+
+def test_a_plan_keeps_limits_that_it_just_keeps_by_the_simulator_s_arithmetic():
+    # Times with one decimal, shifts and absences that begin or end exactly when a service does: a sum taken in another
+    # order would be off by a rounding, and the simulator would refuse the plan.
+    policy, rng, kept = DispatchPolicy(QNetwork(), CostWeights()), np.random.default_rng(0), 0
+    for _ in range(150):
+        day = _tenths(rng)
+        ends = simulate(day, policy.plan(day)).dropoff_end_min
+        limit = np.round(np.nanmax(np.append(ends, 480.0)), 1)
+        tight = replace(day, shift_end_min=np.full(2, limit), absences=((0, float(np.round(limit, 1)), 900.0),))
+        for width in (1, 4):
+            outcome = simulate(tight, policy.plan(tight, beam_width=width))
+            kept += outcome.n_served
+    assert kept > 500
+
+
+def _tenths(rng: np.random.Generator) -> DayProblem:
+    def tenths(shape: int | tuple[int, int], high: float) -> np.ndarray:
+        return np.round(rng.uniform(0.0, high, shape), 1)
+
+    return DayProblem(
+        driver_ids=("1", "2"),
+        booking_ids=("1", "2", "3", "4"),
+        shift_start_min=np.full(2, 470.0),
+        shift_end_min=np.full(2, 900.0),
+        is_emergency=np.zeros(2, dtype=bool),
+        scheduled_min=480.0 + tenths(4, 120.0),
+        is_outbound=rng.random(4) < 0.5,
+        is_urgent=np.zeros(4, dtype=bool),
+        start_min=tenths((2, 4), 20.0),
+        start_km=tenths((2, 4), 9.0),
+        deadhead_min=tenths((4, 4), 20.0),
+        deadhead_km=tenths((4, 4), 9.0),
+        ride_min=tenths(4, 20.0),
+        ride_km=tenths(4, 9.0),
+        pickup_service_min=tenths(4, 8.0),
+        dropoff_service_min=tenths(4, 8.0),
+    )

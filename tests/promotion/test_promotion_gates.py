@@ -235,10 +235,13 @@ def test_a_decision_names_every_failed_gate_and_needs_at_least_one():
     assert decide([]).reasons == ("no gate was judged",)
 
 
-def test_a_policy_that_is_no_better_than_its_untrained_self_is_refused():
+def test_learning_may_add_little_but_not_harm():
     costs = policy_costs(1)
     same = by_name(policy_gates(costs.assign(cost_untrained=costs["cost_challenger"])))
     assert failed(same) == {"better_than_untrained"}
-    assert not decide(list(same.values())).promote
+    assert decide(list(same.values())).promote, "a tie with the untrained network is told, and does not block"
+    harmed = by_name(policy_gates(costs.assign(cost_untrained=costs["cost_challenger"] / 1.02)))
+    assert failed(harmed) == {"better_than_untrained", "not_worse_than_untrained"}
+    assert not decide(list(harmed.values())).promote
     learned = by_name(policy_gates(costs.assign(cost_untrained=costs["cost_challenger"] * 1.03)))
     assert failed(learned) == set()

@@ -257,11 +257,49 @@ def test_a_day_that_is_not_there_or_not_text_is_one_line_and_exit_1(atmr: Atmr, 
         assert "cannot be read" in line
 
 
-def test_a_policy_that_was_never_promoted_cannot_plan(atmr: Atmr, home: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("method", ["policy", "policy_beam"])
+def test_without_a_champion_the_shipped_policy_plans_and_is_named(
+    atmr: Atmr, home: Path, tmp_path: Path, method: str
+) -> None:
     path = tmp_path / "day.json"
     path.write_text(json.dumps(_day()), encoding="utf-8")
-    assert "atmr run" in atmr.refuses("dispatch", "plan", "--input", path, "--method", "policy", "--json")
+    code, out, err = atmr("dispatch", "plan", "--input", path, "--method", method, "--json")
+    reply = json.loads(out)
+    assert (code, err) == (0, "")
+    assert reply["model"]["source"] == "shipped default"
+    assert set(reply["assignments"].values()) <= {"7", "8", None}
     assert not home.exists()
+
+
+def test_only_the_exact_planner_takes_a_time_limit(atmr: Atmr, tmp_path: Path) -> None:
+    path = tmp_path / "day.json"
+    path.write_text(json.dumps(_day()), encoding="utf-8")
+    options = ("dispatch", "plan", "--input", path, "--json", "--time-limit-s", "5", "--method")
+    reply = json.loads(atmr(*options, "exact")[1])
+    assert reply["optimal"] is True
+    assert reply["bound"] == pytest.approx(reply["cost"]["total"])
+    assert atmr(*options, "greedy")[0] == 2
+
+
+@pytest.mark.parametrize(("language", "word"), [("fr", "Course 2"), ("en", "Booking 2")])
+def test_an_explanation_is_a_text_in_the_dispatcher_s_language(
+    atmr: Atmr, tmp_path: Path, language: str, word: str
+) -> None:
+    path = tmp_path / "day.json"
+    path.write_text(json.dumps(_day()), encoding="utf-8")
+    options = ("dispatch", "explain", "--input", path, "--booking", "2", "--language", language)
+    code, out, _ = atmr(*options)
+    assert code == 0
+    assert word in out
+    told = json.loads(atmr(*options, "--json")[1])
+    assert told["booking_id"] == "2"
+    assert {one["driver_id"] for one in told["alternatives"]} | {told["driver_id"]} == {"7", "8", None}
+
+
+def test_an_explanation_of_a_booking_that_is_not_there_is_one_line(atmr: Atmr, tmp_path: Path) -> None:
+    path = tmp_path / "day.json"
+    path.write_text(json.dumps(_day()), encoding="utf-8")
+    assert "no booking" in atmr.refuses("dispatch", "explain", "--input", path, "--booking", "99")
 
 
 def test_promote_and_rollback_with_nothing_there_are_one_line_and_exit_1(atmr: Atmr) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from atmr_pipeline.dispatch.kernel import PackedDay, pack
-from atmr_pipeline.dispatch.planners import constructive, local_search
+from atmr_pipeline.dispatch.planners import annealing, constructive, exact, local_search
 from atmr_pipeline.dispatch.problem import DayProblem
 from atmr_pipeline.dispatch.simulator import CostWeights, DayOutcome, simulate
 
@@ -22,9 +22,11 @@ _PLANNERS: dict[str, Planner] = {
     "greedy": constructive.greedy,
     "insertion": constructive.insertion,
     "local_search": local_search.local_search,
+    "anneal": annealing.annealing,
 }
+_EXACT = "exact"
 
-METHODS: tuple[str, ...] = tuple(_PLANNERS)
+METHODS: tuple[str, ...] = (*_PLANNERS, _EXACT)
 """Names that :func:`plan` knows."""
 
 
@@ -42,9 +44,9 @@ class Plan:
     runtime_ms : float
         Wall-clock time of the search, compilation excluded.
     optimal : bool or None
-        Whether the plan is proven optimal; None where the method cannot say.
+        Whether the plan is proven optimal; None where the method cannot say: all but ``exact``.
     bound : float or None
-        Proven lower bound of the cost; None where the method has none.
+        Proven lower bound of the cost of any plan, the cost itself if optimal; None where the method has none.
     """
 
     method: str
@@ -55,8 +57,17 @@ class Plan:
     bound: float | None = None
 
 
-def plan(problem: DayProblem, method: str, *, weights: CostWeights | None = None, seed: int = 0) -> Plan:
+def plan(
+    problem: DayProblem,
+    method: str,
+    *,
+    weights: CostWeights | None = None,
+    seed: int = 0,
+    time_limit_s: float | None = None,
+) -> Plan:
     """Plan a day.
+
+    Without drivers every booking is left unassigned; a day without bookings has an empty plan.
 
     Parameters
     ----------
@@ -66,7 +77,10 @@ def plan(problem: DayProblem, method: str, *, weights: CostWeights | None = None
     weights : CostWeights, optional
         Default weights unless said.
     seed : int
-        For methods that draw random numbers. The same seed gives the same plan.
+        For methods that draw random numbers. The same seed gives the same plan, unless ``exact`` runs out of time.
+    time_limit_s : float, optional
+        Wall-clock time after which ``exact`` settles for the best plan it knows, 10 s unless said. To find a first plan
+        and a first bound is not cut short, which takes seconds on a day of 200 bookings.
 
     Returns
     -------
@@ -76,19 +90,29 @@ def plan(problem: DayProblem, method: str, *, weights: CostWeights | None = None
     Raises
     ------
     ValueError
-        ``method`` is not known.
+        ``method`` is not known, ``time_limit_s`` is not a number >= 0, or the method takes none.
     """
-    planner = _PLANNERS.get(method)
-    if planner is None:
+    if method not in METHODS:
         raise ValueError(f"unknown planning method {method!r}: choose one of {', '.join(METHODS)}")
+    if time_limit_s is not None and method != _EXACT:
+        raise ValueError(f"method {method!r} takes no time limit: only {_EXACT!r} does")
+    if time_limit_s is not None and not time_limit_s >= 0:
+        raise ValueError("time_limit_s must be a number >= 0")
     weights = weights or CostWeights()
     _compile(method)
     began = time.perf_counter()
+    day = pack(problem, weights)
+    optimal, bound = None, None
+    if method == _EXACT:
+        found = exact.exact(day, exact.TIME_LIMIT_S if time_limit_s is None else time_limit_s)
+        by_rank, optimal, bound = found.driver_of_rank, found.optimal, found.bound
+    else:
+        by_rank = _PLANNERS[method](day, seed)
     drivers = np.empty(problem.n_bookings, dtype=np.int64)
-    drivers[problem.service_order] = planner(pack(problem, weights), seed)
+    drivers[problem.service_order] = by_rank
     runtime_ms = 1000.0 * (time.perf_counter() - began)
     outcome = simulate(problem, drivers, weights=weights)
-    return Plan(method=method, assignment=outcome.driver, outcome=outcome, runtime_ms=runtime_ms)
+    return Plan(method, outcome.driver, outcome, runtime_ms, optimal, bound)
 
 
 @cache
@@ -113,4 +137,8 @@ def _compile(method: str) -> None:
         pickup_service_min=zero[0],
         dropoff_service_min=zero[0],
     )
-    _PLANNERS[method](pack(day, CostWeights()), 0)
+    packed = pack(day, CostWeights())
+    if method == _EXACT:
+        exact.exact(packed)
+    else:
+        _PLANNERS[method](packed, 0)

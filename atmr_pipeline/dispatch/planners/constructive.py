@@ -44,7 +44,7 @@ def greedy(day: PackedDay, seed: int) -> IntArray:
 
 def insertion(day: PackedDay, seed: int) -> IntArray:
     """Always the booking that would lose most by waiting, into its best route (regret-2); driver of each rank (B,)."""
-    return _insert_by_regret(day)
+    return insert_by_regret(day, np.zeros(day.drivers.shape[0], dtype=np.int64))
 
 
 @compiled
@@ -83,9 +83,10 @@ def _append(day, rule):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _insert_by_regret(day):  # type: ignore[no-untyped-def]
+def insert_by_regret(day, carried):  # type: ignore[no-untyped-def]
+    """Regret-2 insertion where drivers have ``carried`` (D,) bookings before; driver of each rank (B,)."""
     n_drivers, n_bookings = day.drivers.shape[0], day.bookings.shape[0]
-    routes = routes_of(day, np.full(n_bookings, -1, dtype=np.int64))
+    routes = routes_of(day, np.full(n_bookings, -1, dtype=np.int64), carried)
     added = np.empty((n_bookings, n_drivers))
     candidate = np.empty(n_bookings + 1, dtype=np.int64)
     for driver in range(n_drivers):

@@ -38,6 +38,12 @@ def local_search(day: PackedDay, seed: int) -> IntArray:
 
 @compiled
 def improve(day, driver_of_rank):  # type: ignore[no-untyped-def]
+    """Local search from a feasible plan of a whole day, see :func:`improve_rest`."""
+    return improve_rest(day, driver_of_rank, np.zeros(day.drivers.shape[0], dtype=np.int64))
+
+
+@compiled
+def improve_rest(day, driver_of_rank, carried):  # type: ignore[no-untyped-def]
     """Local search from a feasible plan.
 
     Parameters
@@ -45,13 +51,15 @@ def improve(day, driver_of_rank):  # type: ignore[no-untyped-def]
     day : PackedDay
     driver_of_rank : ndarray of int (B,)
         -1 for nobody.
+    carried : ndarray of int (D,)
+        Bookings that each driver has served before: they count in the load gap.
 
     Returns
     -------
     (ndarray of int (B,), float)
         A plan that is not worse, and its cost.
     """
-    routes = routes_of(day, driver_of_rank)
+    routes = routes_of(day, driver_of_rank, carried)
     first = np.empty(driver_of_rank.size + 1, dtype=np.int64)
     second = np.empty(driver_of_rank.size + 1, dtype=np.int64)
     improved = True
@@ -64,6 +72,16 @@ def improve(day, driver_of_rank):  # type: ignore[no-untyped-def]
         if routes.driver[rank] < 0:
             total += day.bookings[rank, LOST_COST]
     return routes.driver, total
+
+
+@compiled
+def _gap_change(day, routes, first, first_served, second, second_served):  # type: ignore[no-untyped-def]
+    first_load, second_load = first_served, second_served
+    if first >= 0:
+        first_load += routes.carried[first]
+    if second >= 0:
+        second_load += routes.carried[second]
+    return gap_change(day, routes.loads, first, first_load, second, second_load)
 
 
 @compiled
@@ -86,7 +104,7 @@ def _relocate(day, routes, first, second):  # type: ignore[no-untyped-def]
                 length = put(routes.ranks[driver], routes.lengths[driver], rank, second)
                 cost, load = route_cost(day, driver, second, length, routes.trace)
                 change = cost - routes.costs[driver]
-            change += gap_change(day, routes.loads, home, home_load, driver, load) - saved
+            change += _gap_change(day, routes, home, home_load, driver, load) - saved
             if change < best:
                 best, target = change, driver
         if target == -2:
@@ -124,7 +142,7 @@ def _swap(day, routes, first, second):  # type: ignore[no-untyped-def]
                 change += there_cost - routes.costs[there]
             else:
                 change += day.bookings[leaving, LOST_COST] - day.bookings[coming, LOST_COST]
-            change += gap_change(day, routes.loads, here, load, there, there_load)
+            change += _gap_change(day, routes, here, load, there, there_load)
             if change < -EPSILON:
                 improved = True
                 routes.driver[leaving] = -1
@@ -166,7 +184,7 @@ def _exchange_tails(day, routes, first, second):  # type: ignore[no-untyped-def]
                 other_length = _join(routes, other, one, cut, second)
                 other_cost, other_load = route_cost(day, other, second, other_length, routes.trace)
                 change = cost + other_cost - routes.costs[one] - routes.costs[other]
-                change += gap_change(day, routes.loads, one, load, other, other_load)
+                change += _gap_change(day, routes, one, load, other, other_load)
                 if change < -EPSILON:
                     improved = True
                     accept(day, routes, one, first, length, cost, load)

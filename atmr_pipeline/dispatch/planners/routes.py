@@ -26,8 +26,9 @@ EPSILON = 1e-9
 class Routes(NamedTuple):
     """A plan under construction: D drivers, B bookings.
 
-    ``ranks[d, :lengths[d]]`` are the bookings of driver d in increasing order, ``costs[d]`` and ``loads[d]`` what they
-    cost (load gap apart) and how many of them are served. ``driver[rank]`` is the same plan by booking, -1 for nobody.
+    ``ranks[d, :lengths[d]]`` are the bookings of driver d in increasing order, ``costs[d]`` what they cost (load gap
+    apart), ``loads[d]`` how many are served, with the ``carried[d]`` before the first of them. ``driver[rank]`` is the
+    same plan by booking, -1 for nobody.
     """
 
     ranks: IntArray
@@ -36,11 +37,12 @@ class Routes(NamedTuple):
     loads: IntArray
     driver: IntArray
     trace: FloatArray
+    carried: IntArray
 
 
 @compiled
-def routes_of(day, driver_of_rank):  # type: ignore[no-untyped-def]
-    """The routes of a feasible plan, given by booking (B,)."""
+def routes_of(day, driver_of_rank, carried):  # type: ignore[no-untyped-def]
+    """The routes of a feasible plan, given by booking (B,); ``carried`` (D,) is zero at the start of a day."""
     n_drivers, n_bookings = day.drivers.shape[0], day.bookings.shape[0]
     routes = Routes(
         np.empty((n_drivers, n_bookings), dtype=np.int64),
@@ -49,6 +51,7 @@ def routes_of(day, driver_of_rank):  # type: ignore[no-untyped-def]
         np.zeros(n_drivers, dtype=np.int64),
         driver_of_rank.copy(),
         np.empty((n_bookings, TRACE_COLUMNS)),
+        carried,
     )
     for rank in range(n_bookings):
         driver = driver_of_rank[rank]
@@ -57,7 +60,8 @@ def routes_of(day, driver_of_rank):  # type: ignore[no-untyped-def]
             routes.lengths[driver] += 1
     for driver in range(n_drivers):
         length = routes.lengths[driver]
-        routes.costs[driver], routes.loads[driver] = route_cost(day, driver, routes.ranks[driver], length, routes.trace)
+        cost, served = route_cost(day, driver, routes.ranks[driver], length, routes.trace)
+        routes.costs[driver], routes.loads[driver] = cost, carried[driver] + served
     return routes
 
 
@@ -113,11 +117,11 @@ def take(route, length, rank, out):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def accept(day, routes, driver, route, length, cost, load):  # type: ignore[no-untyped-def]
+def accept(day, routes, driver, route, length, cost, served):  # type: ignore[no-untyped-def]
     """Make ``route[:length]`` the driver's route. Bookings that left it must be given elsewhere by the caller."""
     for position in range(length):
         routes.ranks[driver, position] = route[position]
         routes.driver[route[position]] = driver
     routes.lengths[driver] = length
     routes.costs[driver] = cost
-    routes.loads[driver] = load
+    routes.loads[driver] = routes.carried[driver] + served

@@ -5,7 +5,8 @@ Padding is masked out wherever it could be seen: it never stands for a value.
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,28 @@ class DayBank:
     absence_to_min: Tensor
     cheapest_arc: Tensor
     weights: CostWeights
+
+    @cached_property
+    def arrays(self) -> tuple[npt.NDArray[Any], ...]:
+        """The tensors as numpy sees them, in order, then the weights (6,): what compiled code reads."""
+        tensors = (
+            self.n_bookings, self.on_duty, self.shift_start_min, self.shift_end_min, self.is_emergency, self.bookings,
+            self.travel, self.absence_from_min, self.absence_to_min, self.cheapest_arc,
+        )  # fmt: skip
+        names = (
+            "empty_km", "return_tolerance_min", "lost_after_min", "load_gap", "free_load_gap", "emergency_use",
+        )  # fmt: skip
+        weights = np.array([getattr(self.weights, name) for name in names], dtype=np.float64)
+        return (*(tensor.numpy() for tensor in tensors), weights)
+
+    def to(self, device: torch.device | str) -> "DayBank":
+        """The same days on another device; environment and features follow the bank's tensors."""
+        moved: dict[str, Any] = {
+            field.name: value.to(device) if isinstance(value, Tensor) else value
+            for field in fields(self)
+            for value in [getattr(self, field.name)]
+        }
+        return DayBank(**moved)
 
     @property
     def n_days(self) -> int:

@@ -59,7 +59,7 @@ def states_together(states: Sequence[DayState]) -> DayState:
 
 def initial_state(bank: DayBank, day: Tensor) -> DayState:
     """Every driver at its start point at the start of its shift, for the bank rows ``day`` (N,)."""
-    start = torch.arange(bank.max_drivers).expand(len(day), -1)
+    start = torch.arange(bank.max_drivers, device=day.device).expand(len(day), -1)
     return DayState(
         day=day.clone(),
         step=torch.zeros_like(day),
@@ -91,7 +91,7 @@ class Window:
 
 def window(bank: DayBank, state: DayState, size: int) -> Window:
     """The next ``size`` bookings of each day, the current one first."""
-    ahead = state.step[:, None] + torch.arange(size)
+    ahead = state.step[:, None] + torch.arange(size, device=state.step.device)
     index = ahead.clamp(max=bank.max_bookings - 1)
     known = bank.bookings[state.day[:, None], index]
     columns = {name: known[..., column] for column, name in enumerate(BOOKING_COLUMNS)}
@@ -192,7 +192,7 @@ def options(bank: DayBank, state: DayState, going: Arcs | None = None) -> Option
         going = arcs(bank, state.day, state.free_min, state.position, window(bank, state, 1))
     running = state.step < bank.n_bookings[state.day]
     on_duty = bank.on_duty[state.day]
-    one_more = state.load[:, None] + torch.eye(bank.max_drivers, dtype=state.load.dtype)
+    one_more = state.load[:, None] + torch.eye(bank.max_drivers, dtype=state.load.dtype, device=state.load.device)
     penalty = gap_penalty(one_more, on_duty[:, None], bank.weights)
     penalty = (penalty - gap_penalty(state.load, on_duty, bank.weights)[:, None]).to(bank.dtype)
     first_use = bank.is_emergency[state.day] & (state.load == 0)

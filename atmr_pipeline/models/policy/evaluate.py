@@ -7,22 +7,31 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from atmr_pipeline.dispatch.planners import plan
+from atmr_pipeline.dispatch.planners import METHODS, Plan, plan
 from atmr_pipeline.dispatch.problem import DayProblem
 from atmr_pipeline.dispatch.simulator import CostWeights, simulate
 from atmr_pipeline.domain.errors import NotEnoughDataError
 
-IntArray = npt.NDArray[np.int64]
-PlanFunction = Callable[[DayProblem], npt.NDArray[np.integer]]
-"""From a day to its assignment (B,): driver indices, -1 for nobody."""
+PlanFunction = Callable[[DayProblem], npt.NDArray[np.integer] | Plan]
+"""From a day to its assignment (B,): driver indices, -1 for nobody; or to a plan, whose proof is then kept."""
 
 BASELINE_METHODS = ("greedy", "least_loaded", "nearest", "local_search")
 """What a policy is held against; it may be served only if it does not lose to these."""
 
+FURTHER_METHODS = tuple(method for method in ("insertion", "exact") if method in METHODS)
+"""Planners that a policy is shown beside, without having to beat them: nothing beats the exact one."""
+
 KPIS = (
     "cost", "deadhead_km", "load_gap", "late", "lost", "completion", "bookings", "completed", "max_delay_min",
 )  # fmt: skip
-"""Columns of :func:`evaluate_policies` beside ``day`` and ``method``."""
+"""Figures of :func:`evaluate_policies`, beside ``day``, ``method`` and the proof."""
+
+PROOF = ("proven", "bound")
+"""Whether a plan is proven optimal, and a proven lower bound of the cost; NULL where the method cannot say."""
+OPTIMUM_GAP = "gap_to_optimum_pct"
+"""Column of :func:`with_optimum_gap`."""
+FREE_COST = 1e-6
+"""A day whose optimum costs no more than this has no gap in per cent."""
 
 COMPLETION_WITHOUT_BOOKINGS = 1.0
 """Nothing was asked for and nothing was lost."""
@@ -30,7 +39,12 @@ COMPLETION_WITHOUT_BOOKINGS = 1.0
 
 def baselines(weights: CostWeights) -> dict[str, PlanFunction]:
     """The rule-based planners of :data:`BASELINE_METHODS`, ready for :func:`evaluate_policies`."""
-    return {method: partial(_planned, method=method, weights=weights) for method in BASELINE_METHODS}
+    return {method: partial(plan, method=method, weights=weights) for method in BASELINE_METHODS}
+
+
+def further_planners(weights: CostWeights) -> dict[str, PlanFunction]:
+    """The planners of :data:`FURTHER_METHODS`, ready for :func:`evaluate_policies`."""
+    return {method: partial(plan, method=method, weights=weights) for method in FURTHER_METHODS}
 
 
 def evaluate_policies(
@@ -51,7 +65,7 @@ def evaluate_policies(
     DataFrame
         One row a day and method: ``day`` (position in ``days``), ``method``, ``cost``, ``deadhead_km``, ``load_gap``,
         ``late`` and ``lost`` (bookings), ``completion`` (share of bookings served), ``bookings`` and ``completed``
-        (counts), ``max_delay_min`` (largest planned lateness of a served booking, at least 0).
+        (counts), ``max_delay_min`` (largest planned lateness of a served booking, at least 0), and the :data:`PROOF`.
 
     Raises
     ------
@@ -61,7 +75,10 @@ def evaluate_policies(
     rows = []
     for name, planner in policies.items():
         for index, problem in enumerate(days):
-            outcome = simulate(problem, planner(problem), weights=weights)
+            planned = planner(problem)
+            proof = (planned.optimal, planned.bound) if isinstance(planned, Plan) else (None, None)
+            drivers = planned.assignment if isinstance(planned, Plan) else planned
+            outcome = simulate(problem, drivers, weights=weights)
             served = outcome.n_served / problem.n_bookings if problem.n_bookings else COMPLETION_WITHOUT_BOOKINGS
             rows.append(
                 {
@@ -76,9 +93,76 @@ def evaluate_policies(
                     "bookings": problem.n_bookings,
                     "completed": outcome.n_served,
                     "max_delay_min": float(np.nanmax(outcome.lateness_min, initial=0.0)),
+                    **dict(zip(PROOF, proof, strict=True)),
                 }
             )
-    return pd.DataFrame(rows, columns=["day", "method", *KPIS])
+    return pd.DataFrame(rows, columns=["day", "method", *KPIS, *PROOF]).astype(
+        {"proven": "boolean", "bound": "Float64"}
+    )
+
+
+def with_optimum_gap(results: pd.DataFrame) -> pd.DataFrame:
+    """The results with ``gap_to_optimum_pct``: how much dearer each plan is than the proven optimum of its day.
+
+    NULL on days whose optimum nobody proved, or costs nothing while the plan costs something.
+    """
+    key = _day_columns(results)
+    proven = results[results["proven"].fillna(False)].groupby(key)["cost"].min().rename("optimum")
+    optimum = results[key].join(proven, on=key)["optimum"]
+    gaps = [gap_pct(*pair) for pair in zip(results["cost"], optimum.where(optimum.notna(), None), strict=True)]
+    return results.assign(**{OPTIMUM_GAP: pd.array(gaps, dtype="Float64")})
+
+
+def gap_pct(cost: float, optimum: float | None) -> float | None:
+    """How much dearer a cost is than the optimum, per cent; None where the optimum is unknown or has no per cent."""
+    if optimum is None or np.isnan(optimum):
+        return None
+    if optimum <= FREE_COST:
+        return 0.0 if cost <= FREE_COST else None
+    share = 100.0 * (cost / optimum - 1.0)
+    return 0.0 if abs(share) < FREE_COST else share
+
+
+def compared(results: pd.DataFrame, method: str, *, n: int = 2000, seed: int = 0) -> pd.DataFrame:
+    """One method against each of the others, by paired bootstrap over days.
+
+    Parameters
+    ----------
+    results : DataFrame
+        Of :func:`evaluate_policies`.
+    method : str
+    n, seed : int
+        Of :func:`paired_bootstrap_over_days`.
+
+    Returns
+    -------
+    DataFrame
+        One row another method: ``against``, ``difference_pct`` (of its cost; negative means that ``method`` is
+        cheaper), ``low_pct``, ``high_pct``, and ``verdict`` (``cheaper``, ``dearer`` or ``open``); the difference is
+        NULL where there are fewer than two days or the other costs nothing.
+
+    Raises
+    ------
+    ValueError
+        If the method was not evaluated.
+    """
+    costs = costs_by_day(results)
+    if method not in costs:
+        raise ValueError(f"{method!r} was not evaluated: choose one of {', '.join(map(str, costs))}")
+    rows = []
+    for other in sorted(map(str, set(costs) - {method})):
+        ends: tuple[float | None, ...] = (None, None, None)
+        if len(costs) > 1 and costs[other].sum() > 0.0:
+            ends = paired_bootstrap_over_days(costs[method], costs[other], n=n, seed=seed)
+        rows.append((other, *ends, _verdict(ends[1], ends[2])))
+    table = pd.DataFrame(rows, columns=["against", "difference_pct", "low_pct", "high_pct", "verdict"])
+    return table.astype(dict.fromkeys(("difference_pct", "low_pct", "high_pct"), "Float64"))
+
+
+def _verdict(low: float | None, high: float | None) -> str:
+    if low is None or high is None:
+        return "open"
+    return "cheaper" if high < 0.0 else "dearer" if low > 0.0 else "open"
 
 
 def paired_bootstrap_over_days(
@@ -165,10 +249,10 @@ def summary(results: pd.DataFrame, *, reference: str, n: int = 2000, seed: int =
 
 
 def costs_by_day(results: pd.DataFrame) -> pd.DataFrame:
-    """Costs with one row a day and one column a method; a day is told by every column that is no method and no KPI."""
-    key = [str(column) for column in results.columns if column not in ("method", *KPIS)]
-    return results.pivot(index=key, columns="method", values="cost")
+    """Costs with one row a day and one column a method; a day is told by every column that is no method or figure."""
+    return results.pivot(index=_day_columns(results), columns="method", values="cost")
 
 
-def _planned(problem: DayProblem, *, method: str, weights: CostWeights) -> IntArray:
-    return plan(problem, method, weights=weights).assignment
+def _day_columns(results: pd.DataFrame) -> list[str]:
+    figures = {"method", *KPIS, *PROOF, OPTIMUM_GAP}
+    return [str(column) for column in results.columns if column not in figures]

@@ -1,84 +1,67 @@
-"""The DQN learner, from top to bottom.
+"""From days to a policy: the generic learner (:mod:`atmr_pipeline.models.dqn`) on the dispatcher's days.
 
-Double (van Hasselt et al. 2016), dueling (Wang et al. 2016) deep Q-learning (Mnih et al. 2015) with prioritised replay
-(Schaul et al. 2016), one-step targets, demonstrations (Hester et al. 2018), a softly updated target network and an
-exponential average of the weights, which is what gets evaluated and saved. Many days run at once; each learning step
-advances all of them by one decision and takes one gradient step. The budget is a number of gradient steps, not a time,
-so that a result can be had again: same days, settings and seed give the same weights bit for bit on the same CPU and
-library versions.
+What is particular to dispatch is here: which days are trained on, in groups of similar fleets; demonstrations by a
+planner; the curve of mean costs of validation days. Same days, settings and seed give the same weights bit for bit on
+the same CPU and library versions.
 """
 
-import copy
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from atmr_pipeline.dispatch.problem import DayProblem
 from atmr_pipeline.dispatch.simulator import CostWeights
 from atmr_pipeline.domain.errors import NotEnoughDataError
+from atmr_pipeline.models.dqn import learner as dqn
+from atmr_pipeline.models.dqn import training as dqn_training
+from atmr_pipeline.models.dqn.determinism import one_thread, seeded
+from atmr_pipeline.models.dqn.distributions import Distribution, distribution_of
+from atmr_pipeline.models.dqn.settings import DqnSettings as GenericSettings
 from atmr_pipeline.models.policy.augmentation import AugmentationSettings, generated_days
 from atmr_pipeline.models.policy.bank import DayBank, days_sha256
-from atmr_pipeline.models.policy.demonstrations import Demonstrations, demonstrate, margin_loss
-from atmr_pipeline.models.policy.environment import (
-    REWARD_SCALE,
-    DayState,
-    advance,
-    initial_state,
-    is_over,
-)
-from atmr_pipeline.models.policy.features import decide
-from atmr_pipeline.models.policy.network import Architecture, QNetwork, legal_only
-from atmr_pipeline.models.policy.replay import Batch, PrioritisedReplay
-from atmr_pipeline.models.policy.search import best_actions, one_thread
+from atmr_pipeline.models.policy.demonstrations import DemonstrationLoss, DemonstrationSettings, demonstrate
+from atmr_pipeline.models.policy.dispatch_environment import DispatchEnvironment, by_fleet_size
+from atmr_pipeline.models.policy.feature_contract import Decision, feature_contract
+from atmr_pipeline.models.policy.network import Architecture, QNetwork
+from atmr_pipeline.models.policy.network_compiled import scorer
+from atmr_pipeline.models.policy.search import beam_search, best_actions, plan_costs
+from atmr_pipeline.models.policy.trust import Trust, most_trusted
+
+FULL_BATCH_DRIVERS = 6
+"""Groups of larger fleets learn from fewer decisions at once, so that every round costs about the same time."""
+MIN_BATCH = 32
+TRUST_BEAM_DAYS, TRUST_BEAM_WIDTH = 120, 8
+"""Unseen days, small ones if there are, and the beam by which the trust in the value of states is chosen."""
 
 
 @dataclass(frozen=True)
-class DqnSettings:
-    """Every hyper-parameter of a training run."""
+class PolicySettings(GenericSettings):
+    """Every hyper-parameter of a dispatch policy: those of the learner, with other defaults, and those of the days."""
 
-    seed: int = 0
-    """Of the weights, the generated days, exploration and sampling."""
     gradient_steps: int = 1600
     """The budget; about a minute of one core for a year of days."""
-    batch_size: int = 192
-    """Transitions in a gradient step."""
-    parallel_days: int = 128
-    """Days that run at once; each learning step adds as many transitions."""
+    parallel_episodes: int = 128
+    """Days that run at once; fewer for large fleets."""
     warmup_steps: int = 20
-    """Decisions in every running day before the first gradient step."""
+    batch_size: int = 192
+    """Fewer for large fleets."""
     replay_capacity: int = 131_072
-    """Transitions remembered."""
-    priority_alpha: float = 0.5
-    """How much the temporal-difference error counts in sampling."""
-    priority_beta: tuple[float, float] = (0.4, 1.0)
-    """Importance correction at the first and at the last gradient step."""
-    learning_rate: float = 1e-3
-    """Of AdamW at the start; falls to a twentieth along a half cosine."""
-    weight_decay: float = 1e-4
-    """Of AdamW."""
-    gradient_clip: float = 5.0
-    """Highest norm of a gradient."""
-    demonstration_weight: float = 1.0
-    """Of the margin loss on decisions of the local search; 0 learns from experience alone."""
-    demonstration_batch: int = 128
-    """Demonstrated decisions in a gradient step."""
-    demonstration_margin: float = 0.2
-    """By which a demonstrated action should beat the others, in reward units (0.2 is a cost of 4)."""
-    target_tau: float = 0.02
-    """Share of the online weights that enters the target network at each step."""
-    ema_decay: float = 0.99
-    """Of the average of weights that is evaluated and saved."""
-    epsilon: tuple[float, float] = (0.2, 0.03)
-    """Share of random actions at the start and after ``epsilon_share`` of the budget."""
-    epsilon_share: float = 0.6
-    """Part of the budget over which epsilon falls."""
-    random_drop_share: float = 0.05
-    """Share of random actions that drop the booking though a driver could come."""
     discount: float = 1.0
     """Days are finite, so the future counts fully."""
+    target_tau: float = 0.02
+    epsilon: tuple[float, float] = (0.2, 0.03)
+    epsilon_share: float = 0.6
+    weight_decay: float = 1e-4
+    gradient_clip: float = 5.0
+    random_drop_share: float = 0.05
+    """Share of random actions that drop the booking though a driver could come."""
+    demonstrations: DemonstrationSettings = field(default_factory=DemonstrationSettings)
+    """Who shows how it is done, and how much that counts."""
     generated_days: int = 2048
     """Training days drawn by augmentation, beside the real ones."""
     real_day_share: float = 0.3
@@ -88,13 +71,16 @@ class DqnSettings:
     architecture: Architecture = field(default_factory=Architecture)
     """Of the network."""
     validation_share: float = 0.1
-    """The latest days, kept out of training; they draw the curve and choose nothing."""
+    """The latest days, kept out of training: they draw the curve and choose how much is believed."""
+    trust_days: int = 200
+    """Days generated from the validation days for that choice: a few real days would choose by chance."""
     min_days: int = 30
     """Fewer days than this are refused."""
-    log_every: int = 100
-    """Gradient steps between two points of the curves."""
     weights: CostWeights = field(default_factory=CostWeights)
     """The cost that is learned."""
+
+
+DqnSettings = PolicySettings
 
 
 @dataclass(frozen=True)
@@ -103,12 +89,12 @@ class CurvePoint:
 
     step: int
     loss: float
-    """Mean loss since the last point: Huber of the temporal-difference error, plus the demonstrations' share."""
+    """Mean loss since the last point: of the temporal-difference error, plus the demonstrations' share."""
     mean_cost: float
     """Mean cost of a validation day under the averaged weights, no exploration."""
     epsilon: float
-    budget: int
-    """Gradient steps of the whole run."""
+    budget: int | None
+    """Gradient steps of the whole run; None if it is limited by processor time."""
 
 
 Progress = Callable[[CurvePoint], None]
@@ -120,8 +106,10 @@ class TrainedPolicy:
     """What training leaves: the averaged network, how it got there, and from what."""
 
     network: QNetwork
-    settings: DqnSettings
+    settings: PolicySettings
     curve: tuple[CurvePoint, ...]
+    trust: Trust
+    """How much of what was learned is believed."""
     data_sha256: str
     n_training_days: int
     n_validation_days: int
@@ -130,167 +118,170 @@ class TrainedPolicy:
         """One line for a person."""
         first, last = self.curve[0], self.curve[-1]
         return (
-            f"{self.settings.gradient_steps:,} gradient steps on {self.n_training_days} days, mean cost of "
-            f"{self.n_validation_days} validation days {first.mean_cost:.1f} -> {last.mean_cost:.1f}"
+            f"{last.step:,} gradient steps on {self.n_training_days} days, mean cost of "
+            f"{self.n_validation_days} validation days {first.mean_cost:.1f} -> {last.mean_cost:.1f}, "
+            f"{self.trust.advantage:.0%} of the learned advantage and {self.trust.value:.0%} of the value believed"
         )
 
 
 def train(
-    problems: Sequence[DayProblem], settings: DqnSettings | None = None, *, on_progress: Progress | None = None
+    problems: Sequence[DayProblem],
+    settings: PolicySettings | None = None,
+    *,
+    on_progress: Progress | None = None,
+    checkpoint: Path | None = None,
+    checkpoint_every: int = 500,
+    cpu_seconds: float | None = None,
+    network: Callable[[PolicySettings], QNetwork] | None = None,
 ) -> TrainedPolicy:
-    """Learn a dispatch policy from days in time order.
+    """Learn a dispatch policy from days in time order, of any mix of sizes.
 
     Parameters
     ----------
     problems : sequence of DayProblem
         Oldest first. Days without a driver or a booking teach nothing and are passed over.
-    settings : DqnSettings, optional
+    settings : PolicySettings, optional
     on_progress : callable, optional
         Called with every :class:`CurvePoint`.
+    checkpoint : Path, optional
+        Where the run is kept now and then. A run that was killed goes on from there and ends with the same weights, bit
+        for bit. The file goes away when the run is done; name it after the data and settings, others are refused.
+    checkpoint_every : int
+        Gradient steps between two checkpoints.
+    cpu_seconds : float, optional
+        Stop after this much processor time, demonstrations included, instead of ``settings.gradient_steps``: for
+        comparisons at equal cost. Such a run cannot be had again bit for bit.
+    network : callable, optional
+        Makes another network than ``QNetwork(settings.architecture)``.
 
     Raises
     ------
     NotEnoughDataError
         If fewer than ``settings.min_days`` days have a driver and a booking.
+    ModelIntegrityError
+        If the checkpoint belongs to a run with other days or settings, or cannot be read.
     """
-    settings = settings or DqnSettings()
+    started_s = time.process_time()
+    settings = settings or PolicySettings()
     days = [problem for problem in problems if problem.n_drivers and problem.n_bookings]
     if len(days) < settings.min_days:
         raise NotEnoughDataError("days with drivers and bookings", needs=settings.min_days, has=len(days))
     held = max(1, round(settings.validation_share * len(days)))
     training, validation = days[:-held], days[-held:]
+    distribution = distribution_of(settings)
     with one_thread():
-        run = _Run(training, validation, settings)
-        curve = tuple(run.learn(on_progress))
-    return TrainedPolicy(run.averaged, settings, curve, days_sha256(days), len(training), len(validation))
-
-
-class _Run:
-    """One training run: the days, the networks, the memory and the generator that draws everything."""
-
-    def __init__(self, training: list[DayProblem], validation: list[DayProblem], settings: DqnSettings) -> None:
-        rng = np.random.default_rng(settings.seed)
-        generated = generated_days(training, settings.generated_days, settings.augmentation, rng)
-        self.settings = settings
-        self.n_real = len(training)
-        self.bank = DayBank.from_problems([*training, *generated], settings.weights)
-        self.demonstrations = demonstrate(self.bank, [*training, *generated]) if settings.demonstration_weight else None
-        self.validation = DayBank.from_problems(validation, settings.weights)
-        self.generator = torch.Generator().manual_seed(settings.seed)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(settings.seed)
-            self.online = QNetwork(settings.architecture)
-        self.target = copy.deepcopy(self.online).requires_grad_(False)
-        self.averaged = copy.deepcopy(self.online).requires_grad_(False)
-        self.optimizer = torch.optim.AdamW(
-            self.online.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
+        groups = training_groups(training, settings)
+        with seeded(settings.seed):
+            made = QNetwork(settings.architecture) if network is None else network(settings)
+        judge = MeanCost(validation, settings.weights, distribution)
+        result = dqn_training.train(
+            groups,
+            made,
+            settings,
+            evaluate=judge,
+            on_progress=None
+            if on_progress is None
+            else lambda point: on_progress(_point(point, settings, cpu_seconds)),
+            checkpoint=checkpoint,
+            checkpoint_every=checkpoint_every,
+            fingerprint=f"{days_sha256(days)}/{feature_contract()['sha256']}",
+            cpu_seconds=None if cpu_seconds is None else max(0.0, cpu_seconds - (time.process_time() - started_s)),
+            inference=scorer,
         )
-        self.replay = PrioritisedReplay(settings.replay_capacity, alpha=settings.priority_alpha)
-        self.state = initial_state(self.bank, self._draw_days(settings.parallel_days))
-
-    def learn(self, on_progress: Progress | None) -> Iterator[CurvePoint]:
-        settings = self.settings
-        for _ in range(settings.warmup_steps):
-            self.act(settings.epsilon[0])
-        losses: list[float] = []
-        for step in range(1, settings.gradient_steps + 1):
-            done = step / settings.gradient_steps
-            epsilon = _between(settings.epsilon, min(1.0, done / settings.epsilon_share))
-            self.act(epsilon)
-            losses.append(self.gradient_step(done))
-            if step % settings.log_every == 0 or step in (1, settings.gradient_steps):
-                mean_cost = float(best_actions(self.averaged, self.validation)[1].mean())
-                point = CurvePoint(step, float(np.mean(losses)), mean_cost, epsilon, settings.gradient_steps)
-                losses.clear()
-                if on_progress is not None:
-                    on_progress(point)
-                yield point
-
-    @torch.no_grad()
-    def act(self, epsilon: float) -> None:
-        """One decision in every running day, remembered; days that end make room for new ones."""
-        decision = decide(self.bank, self.state)
-        legal = decision.choice.legal
-        greedy = legal_only(self.online(decision), legal).argmax(1)
-        action = torch.where(self._random(len(greedy)) < epsilon, self._random_legal(legal), greedy)
-        after, cost = advance(self.bank, self.state, action, decision.choice)
-        self.replay.add(self.state, action, -cost / REWARD_SCALE, after)
-        over = is_over(self.bank, after)
-        fresh = initial_state(self.bank, self._draw_days(len(over)))
-        self.state = _where(over, fresh, after)
-
-    def gradient_step(self, done: float) -> float:
-        """One step of AdamW on prioritised transitions; ``done`` is the share of the budget. Returns the loss."""
-        settings = self.settings
-        beta = _between(settings.priority_beta, done)
-        batch = self.replay.sample(settings.batch_size, beta=beta, generator=self.generator)
-        goal = self.targets(batch)
-        q = self.online(decide(self.bank, batch.state)).gather(1, batch.action[:, None])[:, 0]
-        loss = (batch.weight * torch.nn.functional.smooth_l1_loss(q, goal, reduction="none")).mean()
-        if self.demonstrations is not None:
-            loss = loss + settings.demonstration_weight * self.demonstration_loss(self.demonstrations)
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.online.parameters(), settings.gradient_clip)
-        for group in self.optimizer.param_groups:
-            group["lr"] = settings.learning_rate * (0.05 + 0.95 * 0.5 * (1.0 + np.cos(np.pi * done)))
-        self.optimizer.step()
-        self.replay.update(batch.slot, (q - goal).detach())
-        _follow(self.target, self.online, settings.target_tau)
-        _follow(self.averaged, self.online, 1.0 - settings.ema_decay)
-        return float(loss.detach())
-
-    def demonstration_loss(self, shown: Demonstrations) -> Tensor:
-        """Large-margin loss of the online network on some demonstrated decisions."""
-        rows = torch.randint(len(shown.action), (self.settings.demonstration_batch,), generator=self.generator)
-        decision = decide(self.bank, shown.state.take(rows))
-        q = legal_only(self.online(decision), decision.choice.legal)
-        return margin_loss(q, shown.action[rows], self.settings.demonstration_margin)
-
-    @torch.no_grad()
-    def targets(self, batch: Batch) -> Tensor:
-        """Reward plus the target network's value of the action that the online network would take next."""
-        after = decide(self.bank, batch.after)
-        chosen = legal_only(self.online(after), after.choice.legal).argmax(1, keepdim=True)
-        future = self.target(after).gather(1, chosen)[:, 0]
-        over = is_over(self.bank, batch.after)
-        return batch.reward + self.settings.discount * torch.where(over, 0.0, future)
-
-    def _draw_days(self, count: int) -> Tensor:
-        """Rows of the bank: real days first in it, generated ones after."""
-        real = torch.randint(self.n_real, (count,), generator=self.generator)
-        other = torch.randint(self.bank.n_days, (count,), generator=self.generator)
-        return torch.where(self._random(count) < self.settings.real_day_share, real, other)
-
-    def _random_legal(self, legal: Tensor) -> Tensor:
-        """A driver who can come, each as likely; now and then, or where there is none, a drop."""
-        weight = legal.to(torch.float32)
-        drop = self._random(len(legal)) < self.settings.random_drop_share
-        only_drop = drop | ~legal[:, :-1].any(1)
-        weight[:, :-1] *= ~only_drop[:, None]
-        weight[:, -1] = only_drop.to(torch.float32)
-        return torch.multinomial(weight, 1, generator=self.generator)[:, 0]
-
-    def _random(self, count: int) -> Tensor:
-        return torch.rand(count, generator=self.generator)
+        learned = result.network
+        assert isinstance(learned, QNetwork)
+        learned, trust = _believed(learned, validation, settings)
+    if checkpoint is not None:
+        checkpoint.unlink(missing_ok=True)
+    curve = tuple(_point(point, settings, cpu_seconds) for point in result.curve)
+    return TrainedPolicy(learned, settings, curve, trust, days_sha256(days), len(training), len(validation))
 
 
-def _between(ends: tuple[float, float], share: float) -> float:
-    return ends[0] + (ends[1] - ends[0]) * share
+def _believed(network: QNetwork, validation: Sequence[DayProblem], settings: PolicySettings) -> tuple[QNetwork, Trust]:
+    rng = np.random.default_rng(settings.seed)
+    days = [*validation, *generated_days(validation, settings.trust_days, settings.augmentation, rng)]
+    judge = MeanCost(days, settings.weights, distribution_of(settings))
+    if type(network) is not QNetwork or settings.distribution != "none":
+        # Networks of comparisons have other heads: they are taken as they are.
+        return network, Trust(1.0, 1.0)
+    small = [day for day in days if day.n_bookings * day.n_drivers <= settings.demonstrations.exact_size]
+    few = [DayBank.from_problems([day], settings.weights) for day in (small or days)[:TRUST_BEAM_DAYS]]
+
+    def beam_costs(candidate: QNetwork) -> Tensor:
+        return torch.stack([plan_costs(bank, beam_search(candidate, bank, TRUST_BEAM_WIDTH))[0] for bank in few])
+
+    return most_trusted(network, judge.costs, beam_costs)
 
 
-def _follow(follower: QNetwork, leader: QNetwork, share: float) -> None:
-    with torch.no_grad():
-        for mine, theirs in zip(follower.parameters(), leader.parameters(), strict=True):
-            mine.lerp_(theirs, share)
+def training_groups(training: Sequence[DayProblem], settings: PolicySettings) -> list[dqn.Group]:
+    """Real and generated days, in groups of similar fleets; each takes part in proportion to its days."""
+    rng = np.random.default_rng(settings.seed)
+    generated = generated_days(training, settings.generated_days, settings.augmentation, rng)
+    every = [*training, *generated]
+    return [
+        _group([every[index] for index in rows], sum(index < len(training) for index in rows), settings)
+        for rows in by_fleet_size(every)
+    ]
 
 
-def _where(condition: Tensor, chosen: DayState, other: DayState) -> DayState:
-    each = condition[:, None]
-    return DayState(
-        day=torch.where(condition, chosen.day, other.day),
-        step=torch.where(condition, chosen.step, other.step),
-        free_min=torch.where(each, chosen.free_min, other.free_min),
-        position=torch.where(each, chosen.position, other.position),
-        load=torch.where(each, chosen.load, other.load),
+def _group(days: list[DayProblem], n_real: int, settings: PolicySettings) -> dqn.Group:
+    bank = DayBank.from_problems(days, settings.weights)
+    shown = settings.demonstrations
+    return dqn.Group(
+        environment=DispatchEnvironment(bank, n_real, settings.real_day_share, settings.random_drop_share),
+        episodes=_smaller(settings.parallel_episodes, bank.max_drivers),
+        batch_size=_smaller(settings.batch_size, bank.max_drivers),
+        share=float(len(days)),
+        auxiliary=DemonstrationLoss(bank, demonstrate(bank, days, shown), shown, distribution_of(settings))
+        if shown.wanted
+        else None,
     )
+
+
+def _smaller(count: int, drivers: int) -> int:
+    return min(count, max(MIN_BATCH, count * FULL_BATCH_DRIVERS // drivers))
+
+
+class MeanCost:
+    """Mean cost of some days under a network, always taking the best action.
+
+    Parameters
+    ----------
+    problems : sequence of DayProblem
+        At least one.
+    weights : CostWeights
+    distribution : Distribution
+        How the network describes returns.
+    """
+
+    def __init__(self, problems: Sequence[DayProblem], weights: CostWeights, distribution: Distribution) -> None:
+        self.banks = [
+            DayBank.from_problems([problems[index] for index in rows], weights) for rows in by_fleet_size(problems)
+        ]
+        self.distribution = distribution
+
+    def __call__(self, network: nn.Module) -> float:
+        """In cost units a day."""
+        asked = network if type(network) is QNetwork else Valued(network, self.distribution)
+        return float(self.costs(asked).mean())
+
+    def costs(self, network: nn.Module) -> Tensor:
+        """Of each day (n,), in an order of their own."""
+        return torch.cat([best_actions(network, bank)[1] for bank in self.banks])
+
+
+class Valued(nn.Module):
+    """A network that says more than Q-values, reduced to them."""
+
+    def __init__(self, network: nn.Module, distribution: Distribution) -> None:
+        super().__init__()
+        self.network, self.distribution = network, distribution
+
+    def forward(self, decision: Decision) -> Tensor:
+        return self.distribution.values(self.network(decision))
+
+
+def _point(point: dqn.CurvePoint, settings: PolicySettings, cpu_seconds: float | None) -> CurvePoint:
+    assert point.score is not None
+    budget = settings.gradient_steps if cpu_seconds is None else None
+    return CurvePoint(point.step, point.loss, point.score, point.epsilon, budget)

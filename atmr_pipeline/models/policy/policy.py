@@ -6,6 +6,7 @@ import json
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import cache, cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ from torch import Tensor
 
 from atmr_pipeline.dispatch.problem import DayProblem
 from atmr_pipeline.dispatch.simulator import UNASSIGNED, CostWeights
-from atmr_pipeline.domain.errors import ModelIntegrityError
+from atmr_pipeline.dispatch.synthetic import synthetic_day
+from atmr_pipeline.domain.errors import ModelIntegrityError, OutdatedModelError
 from atmr_pipeline.models.policy.bank import DayBank
 from atmr_pipeline.models.policy.features import feature_contract
 from atmr_pipeline.models.policy.learner import TrainedPolicy
@@ -55,6 +57,14 @@ class DispatchPolicy:
         self.weights = weights
         self.training: dict[str, Any] = dict(training or {})
 
+    @cached_property
+    def version(self) -> str:
+        """First twelve digits of the SHA-256 of the weights."""
+        return hashlib.sha256(self._bytes()).hexdigest()[:12]
+
+    def _bytes(self) -> bytes:
+        return save({name: value.contiguous() for name, value in self.network.state_dict().items()})
+
     @classmethod
     def from_training(cls, trained: TrainedPolicy) -> "DispatchPolicy":
         """The policy of a finished training run."""
@@ -63,6 +73,7 @@ class DispatchPolicy:
             "data_sha256": trained.data_sha256,
             "training_days": trained.n_training_days,
             "validation_days": trained.n_validation_days,
+            "trust": asdict(trained.trust),
             "curve": [asdict(point) for point in trained.curve],
         }
         return cls(trained.network, trained.settings.weights, training=training)
@@ -93,6 +104,10 @@ class DispatchPolicy:
             Driver index of each booking, in the problem's order; -1 where nobody takes it.
         """
         return self.plan_batch([problem], beam_width=beam_width)[0]
+
+    def warm_up(self) -> None:
+        """Load or build the compiled code, once a process, so that the first plan's time is that of planning."""
+        _warm_up(self)
 
     def plan_batch(self, problems: Sequence[DayProblem], *, beam_width: int = 1) -> list[IntArray]:
         """Like :meth:`plan`, for many days of any sizes at once."""
@@ -128,8 +143,7 @@ class DispatchPolicy:
             The manifest as written.
         """
         directory.mkdir(parents=True, exist_ok=True)
-        state = {name: value.contiguous() for name, value in self.network.state_dict().items()}
-        (directory / WEIGHTS_FILE).write_bytes(save(state))
+        (directory / WEIGHTS_FILE).write_bytes(self._bytes())
         manifest: dict[str, Any] = {
             "kind": MANIFEST_KIND,
             "format": MANIFEST_FORMAT,
@@ -166,7 +180,7 @@ class DispatchPolicy:
         if _sha256(path) != manifest["weights_sha256"]:
             raise ModelIntegrityError(f"{WEIGHTS_FILE} does not match the policy's manifest: restore it or retrain")
         if manifest["feature_contract"] != feature_contract():
-            raise ModelIntegrityError("the policy was trained on other features than this version makes: retrain it")
+            raise OutdatedModelError("the policy was trained on other features than this version makes: retrain it")
         try:
             network = QNetwork(Architecture(**manifest["architecture"]))
             network.load_state_dict(load_file(path))
@@ -174,6 +188,11 @@ class DispatchPolicy:
         except (SafetensorError, RuntimeError, TypeError, ValueError) as error:
             raise ModelIntegrityError("the policy's weights do not fit its manifest: restore it or retrain") from error
         return cls(network, weights, training=manifest["training"])
+
+
+@cache
+def _warm_up(policy: DispatchPolicy) -> None:
+    policy.plan(synthetic_day(np.random.default_rng(0), n_bookings=1, n_drivers=1), beam_width=2)
 
 
 def _assignment(problem: DayProblem, actions: Tensor, max_drivers: int) -> IntArray:

@@ -5,12 +5,13 @@ from contextlib import contextmanager
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from atmr_pipeline.models.policy.bank import DayBank
-from atmr_pipeline.models.policy.environment import REWARD_SCALE, DayState, advance, initial_state
+from atmr_pipeline.models.policy.environment import REWARD_SCALE, DayState, advance, initial_state, is_over
 from atmr_pipeline.models.policy.features import decide
-from atmr_pipeline.models.policy.network import QNetwork, legal_only
+from atmr_pipeline.models.policy.network import legal_only
+from atmr_pipeline.models.policy.network_compiled import Scorer, scorer
 
 
 @contextmanager
@@ -25,7 +26,7 @@ def one_thread() -> Iterator[None]:
 
 
 @torch.no_grad()
-def best_actions(network: QNetwork, bank: DayBank) -> tuple[Tensor, Tensor]:
+def best_actions(network: nn.Module, bank: DayBank) -> tuple[Tensor, Tensor]:
     """Every day of a bank, always taking the legal action of highest Q.
 
     Returns
@@ -33,40 +34,57 @@ def best_actions(network: QNetwork, bank: DayBank) -> tuple[Tensor, Tensor]:
     (Tensor, Tensor)
         Actions (M, B) in service order, D for a drop (meaningless past a day's last booking), and costs (M,).
     """
+    ask = scorer(network)
     state = initial_state(bank, torch.arange(bank.n_days))
     steps = int(bank.n_bookings.max())
     actions = torch.full((bank.n_days, steps), bank.max_drivers)
     total = torch.zeros(bank.n_days, dtype=bank.dtype)
+    rows = torch.arange(bank.n_days)
     for step in range(steps):
+        running = ~is_over(bank, state)
+        if not running.all():
+            state, rows = state.take(running), rows[running]
         decision = decide(bank, state)
-        actions[:, step] = legal_only(network(decision), decision.choice.legal).argmax(1)
-        state, cost = advance(bank, state, actions[:, step], decision.choice)
-        total += cost
+        chosen = legal_only(ask(decision), decision.choice.legal).argmax(1)
+        state, cost = advance(bank, state, chosen, decision.choice)
+        actions[rows, step] = chosen
+        total[rows] += cost
     return actions, total
 
 
 @torch.no_grad()
-def beam_search(network: QNetwork, bank: DayBank, width: int) -> Tensor:
+def beam_search(network: nn.Module, bank: DayBank, width: int) -> Tensor:
     """Keep the ``width`` partial plans whose cost so far plus expected cost to come is lowest; actions (M, B).
 
     Of partial plans that end in the same places with the same loads only the more promising is kept. The plan of
     :func:`best_actions` competes at the end, so a beam is never dearer than no beam.
     """
     actions, total = best_actions(network, bank)
+    ask = scorer(network)
     for row in range(bank.n_days):
-        found, cost = _beam_of_day(network, bank, row, width)
+        found, cost = _beam_of_day(ask, bank, row, width)
         if cost < float(total[row]):
             actions[row, : len(found)] = found
     return actions
 
 
-def _beam_of_day(network: QNetwork, bank: DayBank, row: int, width: int) -> tuple[Tensor, float]:
+@torch.no_grad()
+def plan_costs(bank: DayBank, actions: Tensor) -> Tensor:
+    """What given actions (M, B) in service order cost, (M,)."""
+    state, total = initial_state(bank, torch.arange(bank.n_days)), torch.zeros(bank.n_days, dtype=bank.dtype)
+    for step in range(int(bank.n_bookings.max())):
+        state, cost = advance(bank, state, actions[:, step], decide(bank, state).choice)
+        total += cost
+    return total
+
+
+def _beam_of_day(ask: Scorer, bank: DayBank, row: int, width: int) -> tuple[Tensor, float]:
     state = initial_state(bank, torch.tensor([row]))
     cost = torch.zeros(1, dtype=bank.dtype)
     history = torch.zeros((1, 0), dtype=torch.int64)
     for _ in range(int(bank.n_bookings[row])):
         decision = decide(bank, state)
-        value = legal_only(network(decision), decision.choice.legal).to(bank.dtype)
+        value = legal_only(ask(decision), decision.choice.legal).to(bank.dtype)
         promise = (cost[:, None] - REWARD_SCALE * value).flatten()
         order = promise.argsort(stable=True)[: 2 * width]
         order = order[torch.isfinite(promise[order])]
