@@ -132,7 +132,7 @@ def _longer(
 
     figures: dict[str, float | None] = _of_served(policies[0], days)
     figures["big_fleet_vs_ls_pct"] = _big_fleets()
-    running = running_day.running_day_figures(range(5), days=200, cpu_s_per_seed=60.0)
+    running = running_day.running_day_figures(range(5), days=400, cpu_s_per_seed=60.0)
     figures |= {name: running[name] for name in ("hybrid_vs_resolve_pct", "hybrid_vs_resolve_upper_pct")}
     figures["hybrid_time_ratio"] = running["hybrid_time_ratio"]
     for name in ("risk_search_vs_resolve_pct", "hybrid_vs_risk_search_pct", "best_exact", "hybrid_vs_best_exact_pct",

@@ -117,7 +117,9 @@ def judged(
 ) -> dict[str, float]:  # fmt: skip
     """One training run, and the gap of its plans to the optimum."""
     # No curve on the way: looking at validation days costs processor time.
-    plain = PolicySettings(seed=seed, generated_days=0, log_every=1_000_000, validation_share=0.0)
+    plain = PolicySettings(
+        seed=seed, generated_days=0, log_every=1_000_000, validation_share=0.0, trust_days=60, trust_beam_days=40
+    )
     settings = replace(plain, **changed.settings)
     started_s = time.process_time()
     trained = train(training, settings, cpu_seconds=cpu_s, network=changed.network)

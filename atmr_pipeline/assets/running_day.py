@@ -18,7 +18,7 @@ DRAWS = 3
 MOST_LIVES = 20
 """Of each training day."""
 LIVING_S = 60.0
-"""Processor time for living training days; the days are lived in a fixed order, so a faster machine learns from more."""
+"""Processor time for living training days, in a fixed order: a faster machine learns from more of them."""
 LARGEST_DAY = 400
 """Bookings x drivers of a day that is lived: every decision plans the rest anew, so larger ones would take hours.
 They are counted."""

@@ -17,6 +17,7 @@ def days() -> list[DayProblem]:
 def tiny_settings() -> PolicySettings:
     return PolicySettings(
         gradient_steps=6, batch_size=16, parallel_episodes=8, warmup_steps=4, replay_capacity=512, generated_days=20,
+        trust_days=4, trust_beam_days=3,
         log_every=3, demonstrations=DemonstrationSettings(batch_size=16),
     )  # fmt: skip
 

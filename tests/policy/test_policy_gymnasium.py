@@ -114,9 +114,6 @@ def test_what_it_is_given_is_checked() -> None:
         DispatchEnv([make_day(rng, n_drivers=3)], max_drivers=2)
     with pytest.raises(ValueError, match="raise or drop"):
         DispatchEnv(illegal="ignore")
-    far = make_day(rng, n_bookings=1, n_drivers=1)
-    with pytest.raises(InvalidProblemError, match="longer than"):
-        DispatchEnv([type(far)(**{**vars(far), "start_km": [[1e6]]})])
 
 
 def test_a_learner_from_elsewhere_learns_on_it() -> None:
@@ -129,3 +126,15 @@ def test_a_learner_from_elsewhere_learns_on_it() -> None:
     seen, _ = env.reset(seed=1)
     action, _ = model.predict(seen, deterministic=True)
     assert env.action_space.contains(int(action))
+
+
+@pytest.mark.parametrize("day", [-1, 2, 1.7, "0"])
+def test_a_day_that_is_not_there_is_refused(day: object) -> None:
+    env = DispatchEnv([make_day(np.random.default_rng(seed)) for seed in range(2)])
+    with pytest.raises(InvalidProblemError, match="from 0 to 1"):
+        env.reset(options={"day": day})
+
+
+def test_a_step_before_the_first_reset_is_told() -> None:
+    with pytest.raises(gymnasium.error.ResetNeeded):
+        DispatchEnv([make_day(np.random.default_rng(0))]).step(0)

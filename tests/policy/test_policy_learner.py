@@ -88,7 +88,7 @@ def test_too_few_usable_days_are_refused(tiny_settings: PolicySettings) -> None:
 
 
 def test_settings_name_what_a_pipeline_sets() -> None:
-    settings = DqnSettings(seed=3, gradient_steps=5, min_days=2)
+    settings = DqnSettings(seed=3, gradient_steps=5, min_days=2, trust_days=4, trust_beam_days=3)
     assert {"seed": 3, "gradient_steps": 5, "min_days": 2}.items() <= asdict(settings).items()
 
 

@@ -5,7 +5,7 @@ from policy_days import make_day
 
 from atmr_pipeline.dispatch.problem import DayProblem
 from atmr_pipeline.dispatch.simulator import CostWeights
-from atmr_pipeline.models.policy import features
+from atmr_pipeline.models.policy import feature_contract as feature_contract_module
 from atmr_pipeline.models.policy.bank import DayBank
 from atmr_pipeline.models.policy.environment import DayState, advance, initial_state
 from atmr_pipeline.models.policy.features import (
@@ -71,7 +71,7 @@ def test_no_driver_feature_is_a_constant(days: list[DayProblem]) -> None:
 
 def test_the_contract_changes_with_what_features_mean(monkeypatch: pytest.MonkeyPatch) -> None:
     before = feature_contract()
-    monkeypatch.setattr(features, "GAP_MEMORY", 0.5)
+    monkeypatch.setattr(feature_contract_module, "GAP_MEMORY", 0.5)
     assert feature_contract()["sha256"] != before["sha256"]
 
 

@@ -29,9 +29,6 @@ DEFAULT_DAYS, DEFAULT_SEED = 64, 0
 """Made-up days that the environment runs where none are given."""
 OBSERVATION_LIMIT = 1e6
 """No feature comes near this, in its own unit."""
-LONGEST_WAY = 1e5
-"""Minutes or km; days with a longer way are refused, because their features might leave the observation space."""
-_WAYS = ("start_min", "start_km", "deadhead_min", "deadhead_km", "ride_min", "ride_km")
 COST_PARTS = ("deadhead", "lateness", "lost", "load_gap", "emergency")
 
 Observation = dict[str, npt.NDArray[Any]]
@@ -83,8 +80,6 @@ class DispatchEnv(gymnasium.Env[Observation, np.int64]):
         days = synthetic_days(DEFAULT_DAYS, seed=DEFAULT_SEED) if problems is None else list(problems)
         if not days or not all(day.n_bookings for day in days):
             raise InvalidProblemError("an environment needs days, and each of them a booking")
-        if any(np.max(getattr(day, name), initial=0.0) > LONGEST_WAY for day in days for name in _WAYS):
-            raise InvalidProblemError(f"a way of a day is longer than {LONGEST_WAY:,.0f} km or minutes")
         self.problems = tuple(days)
         self.weights, self.illegal, self.reward = weights or CostWeights(), illegal, reward_profile(reward)
         largest = max(1, *(day.n_drivers for day in days))
@@ -96,6 +91,7 @@ class DispatchEnv(gymnasium.Env[Observation, np.int64]):
         self._spaces = _spaces(self.max_drivers)
         self.observation_space = spaces.Dict(self._spaces)  # type: ignore[assignment]
         self._banks: dict[int, DayBank] = {}
+        self._day: int | None = None
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -103,7 +99,11 @@ class DispatchEnv(gymnasium.Env[Observation, np.int64]):
         """Begin a day, drawn at random unless ``options["day"]`` names it."""
         super().reset(seed=seed)
         chosen = (options or {}).get("day")
-        self._day = int(self.np_random.integers(len(self.problems))) if chosen is None else int(chosen)
+        if chosen is None:
+            chosen = int(self.np_random.integers(len(self.problems)))
+        if not isinstance(chosen, int | np.integer) or not 0 <= chosen < len(self.problems):
+            raise InvalidProblemError(f"options['day'] must be a whole number from 0 to {len(self.problems) - 1}")
+        self._day = int(chosen)
         if self._day not in self._banks:
             self._banks[self._day] = DayBank.from_problems(
                 [self.problems[self._day]], self.weights, dtype=torch.float64
@@ -125,8 +125,8 @@ class DispatchEnv(gymnasium.Env[Observation, np.int64]):
         gymnasium.error.ResetNeeded
             The day is over.
         """
-        if self._over:
-            raise gymnasium.error.ResetNeeded("the day is over: call reset()")
+        if self._day is None or self._over:
+            raise gymnasium.error.ResetNeeded("no day runs: call reset()")
         driver = self._legal_driver(int(action))
         before, decision = self._state, self._decision
         taken = torch.tensor([self._bank.max_drivers if driver is None else driver])
@@ -149,6 +149,7 @@ class DispatchEnv(gymnasium.Env[Observation, np.int64]):
 
     @property
     def _problem(self) -> DayProblem:
+        assert self._day is not None
         return self.problems[self._day]
 
     @property

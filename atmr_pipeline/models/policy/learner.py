@@ -35,8 +35,7 @@ from atmr_pipeline.models.policy.trust import Trust, most_trusted
 FULL_BATCH_DRIVERS = 6
 """Groups of larger fleets learn from fewer decisions at once, so that every round costs about the same time."""
 MIN_BATCH = 32
-TRUST_BEAM_DAYS, TRUST_BEAM_WIDTH = 120, 8
-"""Unseen days, small ones if there are, and the beam by which the trust in the value of states is chosen."""
+TRUST_BEAM_WIDTH = 8
 
 
 @dataclass(frozen=True)
@@ -74,6 +73,8 @@ class PolicySettings(GenericSettings):
     """The latest days, kept out of training: they draw the curve and choose how much is believed."""
     trust_days: int = 200
     """Days generated from the validation days for that choice: a few real days would choose by chance."""
+    trust_beam_days: int = 120
+    """Of them all, the first small ones, on which the trust in the value of states is chosen by a beam."""
     min_days: int = 30
     """Fewer days than this are refused."""
     weights: CostWeights = field(default_factory=CostWeights)
@@ -205,7 +206,7 @@ def _believed(network: QNetwork, validation: Sequence[DayProblem], settings: Pol
         # Networks of comparisons have other heads: they are taken as they are.
         return network, Trust(1.0, 1.0)
     small = [day for day in days if day.n_bookings * day.n_drivers <= settings.demonstrations.exact_size]
-    few = [DayBank.from_problems([day], settings.weights) for day in (small or days)[:TRUST_BEAM_DAYS]]
+    few = [DayBank.from_problems([day], settings.weights) for day in (small or days)[: settings.trust_beam_days]]
 
     def beam_costs(candidate: QNetwork) -> Tensor:
         return torch.stack([plan_costs(bank, beam_search(candidate, bank, TRUST_BEAM_WIDTH))[0] for bank in few])
