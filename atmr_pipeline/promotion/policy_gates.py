@@ -45,8 +45,8 @@ class PolicyGateLimits:
     min_days: int = 14
     champion_margin: float = 0.05
     champion_point_limit: float = 0.02
-    untrained_margin: float = 0.03
-    untrained_point_limit: float = 0.01
+    untrained_margin: float = 0.05
+    untrained_point_limit: float = 0.02
     min_completion: float = 0.85
     max_delay_min: float = 30.0
     max_invalid_action_rate: float = 0.10

@@ -240,7 +240,7 @@ def test_learning_may_add_little_but_not_harm():
     same = by_name(policy_gates(costs.assign(cost_untrained=costs["cost_challenger"])))
     assert failed(same) == {"better_than_untrained"}
     assert decide(list(same.values())).promote, "a tie with the untrained network is told, and does not block"
-    harmed = by_name(policy_gates(costs.assign(cost_untrained=costs["cost_challenger"] / 1.02)))
+    harmed = by_name(policy_gates(costs.assign(cost_untrained=costs["cost_challenger"] / 1.03)))
     assert failed(harmed) == {"better_than_untrained", "not_worse_than_untrained"}
     assert not decide(list(harmed.values())).promote
     learned = by_name(policy_gates(costs.assign(cost_untrained=costs["cost_challenger"] * 1.03)))
