@@ -10,6 +10,7 @@ from torch import Tensor
 
 from atmr_pipeline.dispatch.problem import DayProblem
 from atmr_pipeline.dispatch.simulator import UNASSIGNED, CostWeights
+from atmr_pipeline.models.dqn.determinism import one_thread
 from atmr_pipeline.models.policy.bank import DayBank
 from atmr_pipeline.models.policy.environment import DayState, advance, initial_state, states_together
 from atmr_pipeline.models.policy.features import Decision, decide
@@ -17,7 +18,6 @@ from atmr_pipeline.models.policy.network import QNetwork, legal_only
 from atmr_pipeline.models.policy.network_compiled import scorer
 from atmr_pipeline.models.policy.policy import DispatchPolicy
 from atmr_pipeline.models.policy.polish import plan_polished
-from atmr_pipeline.models.policy.search import one_thread
 
 IntArray = npt.NDArray[np.int64]
 Advice = tuple[int, int]

@@ -17,6 +17,7 @@ from torch import Tensor
 from atmr_pipeline.dispatch.problem import DayProblem
 from atmr_pipeline.dispatch.simulator import UNASSIGNED, CostWeights, DayOutcome, check_assignment, simulate
 from atmr_pipeline.domain.errors import InfeasiblePlanError, InvalidProblemError
+from atmr_pipeline.models.dqn.determinism import one_thread
 from atmr_pipeline.models.policy.adviser import decisions_along
 from atmr_pipeline.models.policy.environment import REWARD_SCALE
 from atmr_pipeline.models.policy.explain_rules import Moment, moment_of, rules_of
@@ -24,7 +25,6 @@ from atmr_pipeline.models.policy.explanation import LATER_BOOKING, Alternative, 
 from atmr_pipeline.models.policy.features import DRIVER_FEATURES, STATE_FEATURES, Decision
 from atmr_pipeline.models.policy.network import QNetwork
 from atmr_pipeline.models.policy.policy import DispatchPolicy
-from atmr_pipeline.models.policy.search import one_thread
 
 IntArray = npt.NDArray[np.int64]
 

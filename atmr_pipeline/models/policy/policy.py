@@ -22,11 +22,12 @@ from atmr_pipeline.dispatch.problem import DayProblem
 from atmr_pipeline.dispatch.simulator import UNASSIGNED, CostWeights
 from atmr_pipeline.dispatch.synthetic import synthetic_day
 from atmr_pipeline.domain.errors import ModelIntegrityError, OutdatedModelError
+from atmr_pipeline.models.dqn.determinism import one_thread
 from atmr_pipeline.models.policy.bank import DayBank
 from atmr_pipeline.models.policy.features import feature_contract
 from atmr_pipeline.models.policy.learner import TrainedPolicy
 from atmr_pipeline.models.policy.network import Architecture, QNetwork
-from atmr_pipeline.models.policy.search import beam_search, best_actions, one_thread
+from atmr_pipeline.models.policy.search import beam_search, best_actions
 
 IntArray = npt.NDArray[np.int64]
 

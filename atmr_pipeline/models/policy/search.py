@@ -1,8 +1,5 @@
 """From Q-values to whole plans: the best action each time, or a beam of partial plans."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -12,17 +9,6 @@ from atmr_pipeline.models.policy.environment import REWARD_SCALE, DayState, adva
 from atmr_pipeline.models.policy.features import decide
 from atmr_pipeline.models.policy.network import legal_only
 from atmr_pipeline.models.policy.network_compiled import Scorer, scorer
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """One torch thread, then as many as before: small tensors gain nothing from more, and results stay the same."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @torch.no_grad()

@@ -8,15 +8,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from atmr_pipeline.dispatch.absences import Window, absence_windows
 from atmr_pipeline.dispatch.days import CANCELLED_SHIFTS, VOID_ASSIGNMENTS, HistoricalDay, problems_from_history
-from atmr_pipeline.dispatch.problem import MAX_DAY_MIN, DayProblem
+from atmr_pipeline.dispatch.problem import DayProblem
 from atmr_pipeline.domain.travel import TravelProvider
 from atmr_pipeline.domain.vocabulary import AssignmentStatus, BookingStatus
-from atmr_pipeline.domain.wallclock import to_local
 from atmr_pipeline.features.sources import FeatureSources
 
 IntArray = npt.NDArray[np.int64]
-Window = tuple[float, float]
 
 NOT_BEGUN = AssignmentStatus.SCHEDULED.value
 """A driver who has set out is not called back."""
@@ -127,7 +126,7 @@ def duty_day(tables: DutyTables, company_id: int, service_day: date, travel: Tra
     shifts = _of_day(tables.shifts, company_id, day)
     built, set_aside = problems_from_history(bookings, tables.sources.drivers, shifts, travel, assignments=assignments)
     historical = built[0] if built else None
-    absences = _absences(tables.absences, day)
+    absences = absence_windows(tables.absences, day)
     problem = _with_absences(historical, absences)
     courses = _open_courses(bookings, assignments)
     position = {} if problem is None else {int(name): index for index, name in enumerate(problem.booking_ids)}
@@ -180,18 +179,6 @@ def _unplaced(bookings: pd.DataFrame, assignments: pd.DataFrame, placed: set[int
     latest = _valid(assignments).set_index("booking_id")["driver_id"]
     drivers = left_out["booking_id"].map(latest).fillna(left_out["driver_id"].astype("Int64"))
     return frozenset(int(driver) for driver in drivers.dropna())
-
-
-def _absences(absences: pd.DataFrame, day: pd.Timestamp) -> dict[int, list[Window]]:
-    # An absence may have begun days before and end days after: only what touches this day's minutes is kept.
-    from_min = (to_local(absences["start_at"]) - day).dt.total_seconds() / 60.0
-    to_min = (to_local(absences["end_at"]) - day).dt.total_seconds() / 60.0
-    touches = (from_min < MAX_DAY_MIN) & (to_min > 0.0)
-    windows: dict[int, list[Window]] = {}
-    rows = zip(absences["driver_id"][touches], from_min[touches], to_min[touches], strict=True)
-    for driver_id, start, end in sorted(rows):
-        windows.setdefault(int(driver_id), []).append((max(float(start), 0.0), min(float(end), MAX_DAY_MIN)))
-    return windows
 
 
 def _with_absences(historical: HistoricalDay | None, absences: dict[int, list[Window]]) -> DayProblem | None:

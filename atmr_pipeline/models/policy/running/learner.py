@@ -23,9 +23,9 @@ from atmr_pipeline.dispatch.running.noise import Noise
 from atmr_pipeline.dispatch.running.residual import ResidualWeights, no_residual
 from atmr_pipeline.dispatch.weights import CostWeights
 from atmr_pipeline.domain.errors import NotEnoughDataError
+from atmr_pipeline.models.dqn.determinism import one_thread
 from atmr_pipeline.models.policy.running.lessons import Lessons, collect
 from atmr_pipeline.models.policy.running.network import ResidualNetwork
-from atmr_pipeline.models.policy.search import one_thread
 
 SHARES = (0.5, 1.0)
 """Of the residual that may be kept."""
