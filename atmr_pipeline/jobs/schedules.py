@@ -16,6 +16,7 @@ from atmr_pipeline.jobs.days import day_ranges, days_to_extract, open_days
 from atmr_pipeline.jobs.definitions import DAILY_TABLES, daily_retraining, nightly_feedback, weekly_full_training
 from atmr_pipeline.jobs.partitions import SERVICE_DAYS
 from atmr_pipeline.resources.workspace import Workspace
+from atmr_pipeline.settings import load_settings
 
 RANGE_START_TAG, RANGE_END_TAG = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 """Dagster's own tags for a run over a range of partitions; it exports no names for them."""
@@ -66,8 +67,13 @@ def _schedule(name: str, job: Any, cron: str, description: str) -> dg.ScheduleDe
     )
 
 
-SCHEDULES = [
-    _schedule("nightly_feedback", nightly_feedback, "0 2 * * *", "Every night at 02:00, Geneva."),
-    _schedule("daily_retraining", daily_retraining, "0 3 * * *", "Every day at 03:00, Geneva."),
-    _schedule("weekly_full_training", weekly_full_training, "30 3 * * 1", "Mondays at 03:30, Geneva."),
-]
+def _schedules() -> list[dg.ScheduleDefinition]:
+    settings = load_settings()
+    return [
+        _schedule("nightly_feedback", nightly_feedback, settings.nightly_cron, "ATMR_NIGHTLY_CRON, Geneva."),
+        _schedule("daily_retraining", daily_retraining, settings.daily_cron, "ATMR_DAILY_CRON, Geneva."),
+        _schedule("weekly_full_training", weekly_full_training, settings.weekly_cron, "ATMR_WEEKLY_CRON, Geneva."),
+    ]
+
+
+SCHEDULES = _schedules()

@@ -90,6 +90,22 @@ def features_for(model: Any, frame: "pd.DataFrame") -> "pd.DataFrame":
     return frame[list(model.feature_names_)]
 
 
+def predicted(model: Any, frame: "pd.DataFrame") -> "pd.DataFrame":
+    """What a delay model says of rows of the training set's layout, each as on its own day.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        The model's features and ``decided_at``.
+
+    Returns
+    -------
+    DataFrame
+        On the index of ``frame``; see :meth:`DelayModel.predict`.
+    """
+    return model.predict(features_for(model, frame)).set_axis(frame.index)
+
+
 def load_version(workspace: Workspace, kind: str, version_id: str) -> Any:
     """Load any registered version after its hashes were checked (ModelIntegrityError)."""
     return _load(kind, workspace.registry.path(version_id))

@@ -110,6 +110,8 @@ ml_prediction = sa.Table(
     sa.Column("p_late", sa.Double, nullable=False),
     sa.Column("actual_delay_min", sa.Double, comment="NULL until the pickup happened"),
     sa.Column("actual_recorded_at", UtcDateTime, comment="when the actual delay was known"),
+    sa.Column("role", sa.String(16), nullable=False, server_default="served", comment="served or shadow"),
+    sa.Column("arm", sa.String(16), comment="champion or challenger while an A/B test is on, else NULL"),
     sa.UniqueConstraint("assignment_id", "model_version"),
     sa.Index(None, "service_day", "company_id"),
 )
@@ -128,6 +130,7 @@ drift_event = sa.Table(
     sa.Column("outcome", sa.String(64), comment="what came of it; NULL while open"),
     sa.Column("outcome_at", UtcDateTime),
     sa.Column("created_at", UtcDateTime, nullable=False, comment="strictly increasing: the sensors' cursor"),
+    sa.Column("last_seen_on", sa.Date, comment="last service day of a look that still saw it; NULL unknown"),
     sa.UniqueConstraint("created_at"),
 )
 
@@ -210,6 +213,20 @@ risk_alert_suppressed = sa.Table(
     sa.Column("first_at", UtcDateTime, nullable=False),
     sa.Column("last_at", UtcDateTime, nullable=False),
     sa.Index(None, "service_day"),
+)
+
+notification = sa.Table(
+    "notification",
+    metadata,
+    sa.Column("id", row_id_type(), primary_key=True),
+    sa.Column("subject_id", sa.String(128), nullable=False, comment="what it is about: the same thing is told once"),
+    sa.Column("channel", sa.String(16), nullable=False, comment="log, webhook or smtp"),
+    sa.Column("severity", sa.String(16), nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("sent_at", UtcDateTime, comment="NULL until it was delivered"),
+    sa.Column("error", sa.String(64), comment="kind of the last failure"),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.UniqueConstraint("subject_id", "channel"),
 )
 
 pipeline_state = sa.Table(

@@ -244,5 +244,6 @@ def test_the_promoted_policy_plans_a_day_from_the_command_line(home: Home, first
     assert (done.code, done.err) == (0, "")
     reply = done.summary()
     assert reply["method"] == "policy_beam"
-    assert len(reply["model"]) == 16
+    assert reply["model"]["source"] == "champion"
+    assert len(reply["model"]["version"]) == 16
     assert set(reply["assignments"].values()) <= {"1", "2", None}

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from atmr_pipeline.domain.errors import SettingsError
+from atmr_pipeline.settings.loop import LoopSettings
 
 DEMO_HASH_KEY = "demo-company-has-no-real-patients"
 """Used only while the source is the demo company, whose patients do not exist. A real source needs its own secret."""
@@ -19,7 +20,7 @@ DEMO_HASH_KEY = "demo-company-has-no-real-patients"
 ONLINE_GEOCODERS = ("nominatim", "geoadmin")
 
 
-class Settings(BaseSettings):
+class Settings(LoopSettings):
     """Settings of one home. Names below, upper-cased and prefixed with ``ATMR_``, are the environment variables."""
 
     model_config = SettingsConfigDict(env_prefix="ATMR_", extra="ignore", frozen=True)
