@@ -19,6 +19,15 @@ from atmr_pipeline.assets.delay_evaluation_report import (
     write_card,
 )
 from atmr_pipeline.resources.fingerprints import code_fingerprint, fingerprint
+from atmr_pipeline.resources.drift_answers import level_changes
+from atmr_pipeline.resources.serving import predicted
+from atmr_pipeline.resources.training_sets import (
+    TRAINING_CODE,
+    keep_training_set,
+    prune_training_sets,
+    train_as_recorded,
+    training_record,
+)
 from atmr_pipeline.resources.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -49,6 +58,7 @@ def _out(description: str, kinds: set[str]) -> dg.AssetOut:
         "delay_model": {dg.AssetKey("delay_candidates")},
         "delay_evaluation": {dg.AssetKey("delay_model")},
     },
+    pool="delay_training",
 )
 def delay_models(
     context: dg.AssetExecutionContext, workspace: Workspace, training_set: pd.DataFrame
@@ -57,18 +67,19 @@ def delay_models(
     from atmr_pipeline.features.fingerprint import frame_fingerprint
     from atmr_pipeline.models.delay import DelayParams
     from atmr_pipeline.models.delay.report import evaluation_report, floor_figures
-    from atmr_pipeline.models.delay.training import train_delay_model
 
     settings = workspace.settings
     params = DelayParams(seed=settings.seed)
+    changes = level_changes(workspace)
     inputs = fingerprint(
         {
-            "code": code_fingerprint("models/delay", "features", "monitoring/risk_alerts"),
+            "code": code_fingerprint(*TRAINING_CODE),
             "data": frame_fingerprint(training_set),
             "features": FEATURE_CONTRACT_VERSION,
             "params": asdict(params),
             "holdout_days": settings.delay_holdout_days,
             "alerts": [settings.alert_recall, *_levels(settings)],
+            "level_changes": [[change.since, change.known_on] for change in changes],
         }
     )
     if (kept := _kept(workspace, inputs)) is not None:
@@ -78,14 +89,16 @@ def delay_models(
         yield dg.Output(record, "delay_model", metadata={"version": record["version_id"], "reused": True})
         yield _evaluation(workspace, record, report, holdout, reused=True)
         return
-    training = train_delay_model(
-        training_set,
-        [feature.name for feature in FEATURES],
+    recipe = training_record(
+        keep_training_set(workspace, training_set),
         params=params,
+        features=[feature.name for feature in FEATURES],
         holdout_days=settings.delay_holdout_days,
         minimum_rows=settings.delay_minimum_rows,
         minimum_days=settings.delay_minimum_days,
+        level_changes=changes,
     )
+    training = train_as_recorded(training_set, recipe)
     yield dg.Output(
         training.candidates,
         "delay_candidates",
@@ -93,8 +106,13 @@ def delay_models(
     )
     truth = known_truth(workspace, training.window)
     floor = None if truth is None else floor_figures(training.holdout, truth, late_after_min=params.late_after_min)
-    metrics = training.metrics() | {"floor": floor, "alerts": _alerts(workspace, training, truth)}
-    record = _register(workspace, training, metrics, inputs)
+    metrics = training.metrics() | {
+        "floor": floor,
+        "alerts": _alerts(workspace, training, truth),
+        "residual_reference": _residual_reference(training.holdout),
+    }
+    record = _register(workspace, training, metrics, inputs, recipe)
+    prune_training_sets(workspace)
     yield dg.Output(
         record,
         "delay_model",
@@ -134,11 +152,35 @@ def _alerts(workspace: Workspace, training: "DelayTraining", truth: pd.DataFrame
     )
 
 
-def _register(workspace: Workspace, training: "DelayTraining", metrics: dict[str, Any], inputs: str) -> dict[str, Any]:
+def _residual_reference(holdout: pd.DataFrame) -> dict[str, Any] | None:
+    """What the residuals look like when nothing has changed; None where they are too few, or do not vary."""
+    from atmr_pipeline.domain.errors import NotEnoughDataError, TableContractError
+    from atmr_pipeline.monitoring.cusum import residual_reference
+
+    residual_min = holdout["delay_min"] - holdout["expected_delay_min"]
+    try:
+        reference = residual_reference(holdout[["service_day"]].assign(residual_min=residual_min))
+    except (NotEnoughDataError, TableContractError):
+        return None
+    return asdict(reference)
+
+
+def _register(
+    workspace: Workspace,
+    training: "DelayTraining",
+    metrics: dict[str, Any],
+    inputs: str,
+    recipe: dict[str, Any],
+) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         manifest = training.model.save(Path(folder), data_hash=training.data_hash, metrics=metrics)
         version = workspace.registry.register(
-            "delay", Path(folder), manifest, training_fingerprint=inputs, metrics=metrics
+            "delay",
+            Path(folder),
+            manifest,
+            training_fingerprint=inputs,
+            # Beside the files and not in them: other code that gives the same model is no new version.
+            metrics={**metrics, "training": recipe},
         )
     chosen = str(training.candidates.loc[training.candidates["chosen"], "candidate"].iloc[0])
     return {"version_id": version, "fingerprint": inputs, "candidate": chosen, "metrics": metrics}
@@ -183,6 +225,7 @@ def delay_model_reloads(workspace: Workspace) -> dg.AssetCheckResult:
     record = workspace.tables.read_value("delay_model")
     model = DelayModel.load(workspace.registry.path(record["version_id"]))
     holdout = workspace.tables.read("delay_evaluation")
-    again = model.predict(holdout[list(model.feature_names_)])["expected_delay_min"].to_numpy()
+    history = workspace.tables.read("delay_training_set")
+    again = predicted(model, holdout, history)["expected_delay_min"].to_numpy()
     gap = float(abs(again - holdout["expected_delay_min"].to_numpy()).max())
     return check_result(gap <= 1e-9, f"reloaded predictions differ by at most {gap:.1e} min", gap_min=gap)

@@ -17,8 +17,6 @@ DRAWS = 3
 """Random executions of each held-out day; the same ones for every method."""
 MOST_LIVES = 20
 """Of each training day."""
-LIVING_S = 60.0
-"""Processor time for living training days, in a fixed order: a faster machine learns from more of them."""
 LARGEST_DAY = 400
 """Bookings x drivers of a day that is lived: every decision plans the rest anew, so larger ones would take hours.
 They are counted."""
@@ -61,7 +59,13 @@ def running_day_evaluation(
         policy = RunningDayPolicy.from_training(
             train(
                 [day.problem for day in learned],
-                RunningSettings(seed=seed, lives_per_day=MOST_LIVES, noise=noise, cpu_seconds=LIVING_S),
+                # Days are lived in a fixed order: a faster machine learns from more of them.
+                RunningSettings(
+                    seed=seed,
+                    lives_per_day=MOST_LIVES,
+                    noise=noise,
+                    cpu_seconds=workspace.settings.running_training_s,
+                ),
             )
         )
     except NotEnoughDataError as error:

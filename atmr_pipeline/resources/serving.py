@@ -90,20 +90,23 @@ def features_for(model: Any, frame: "pd.DataFrame") -> "pd.DataFrame":
     return frame[list(model.feature_names_)]
 
 
-def predicted(model: Any, frame: "pd.DataFrame") -> "pd.DataFrame":
-    """What a delay model says of rows of the training set's layout, each as on its own day.
+def predicted(model: Any, frame: "pd.DataFrame", history: "pd.DataFrame | None" = None) -> "pd.DataFrame":
+    """What a delay model says of past decisions, each with the level that was known when it was taken.
 
     Parameters
     ----------
     frame : DataFrame
-        The model's features and ``decided_at``.
+        The model's features, ``decided_at`` and ``service_day``.
+    history : DataFrame, optional
+        Measured pickups in the layout of the training set, that levels are seen in; ``frame`` where not given.
 
     Returns
     -------
     DataFrame
-        On the index of ``frame``; see :meth:`DelayModel.predict`.
+        On the index of ``frame``; see :meth:`DelayModel.predict_as_known`.
     """
-    return model.predict(features_for(model, frame)).set_axis(frame.index)
+    features_for(model, frame)
+    return model.predict_as_known(frame, frame if history is None else history).set_axis(frame.index)
 
 
 def load_version(workspace: Workspace, kind: str, version_id: str) -> Any:

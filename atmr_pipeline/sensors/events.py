@@ -1,16 +1,28 @@
-"""Alarms ask for a retraining: drift by its own sensor, degradation of the served model by another."""
+"""Alarms ask for a retraining: drift by its own sensor, degradation of the served model by another.
+
+What is open stands in the state database, what was asked for in Dagster's runs: a daemon that dies between the two
+asks again with the same run key, and Dagster runs a key once.
+"""
 
 import json
-from datetime import UTC, datetime
+from datetime import date
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from atmr_pipeline.jobs.definitions import drift_retraining
+from atmr_pipeline.resources.drift_answers import EVENT_DAY_TAG, EVENT_TAG
 from atmr_pipeline.resources.workspace import opened_state
-from atmr_pipeline.settings import load_settings
+from atmr_pipeline.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from atmr_pipeline.monitoring.requests import OpenAlarm, PastRequest
 
 RETRAINING_KINDS = {"drift": ("residual_drift", "label_drift"), "degradation": ("performance",)}
 """Kinds of event each sensor answers. Feature drift alone is shown, never acted on: it would retrain on noise."""
+
+RUNS_LOOKED_AT = 100
+OVER = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 
 
 def _sensor(name: str, description: str) -> dg.SensorDefinition:
@@ -24,27 +36,50 @@ def _sensor(name: str, description: str) -> dg.SensorDefinition:
         description=description,
     )
     def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        after = datetime.fromisoformat(json.loads(context.cursor)["after"]) if context.cursor else None
-        events = [event for event in _events_after(after) if event[1] in kinds]
-        if not events:
-            return dg.SkipReason(f"no new event of kind {', '.join(kinds)}")
-        newest = max(created_at for _, _, created_at in events)
+        from atmr_pipeline.monitoring.requests import next_request
+
+        settings = load_settings()
+        request, reason = next_request(
+            open_alarms(settings, kinds),
+            past_requests(context.instance),
+            cooldown_days=settings.retrain_cooldown_days,
+            max_per_week=settings.retrain_max_per_week,
+        )
+        # Runs may be deleted in the UI; the cursor keeps what this sensor has asked for, so that nobody asks again.
+        asked = json.loads(context.cursor)["asked"] if context.cursor else []
+        if request is None or request.run_key in asked:
+            return dg.SkipReason(reason if request is None else f"{request.run_key} was asked for before")
+        tags = {EVENT_TAG: request.event_id, EVENT_DAY_TAG: request.on.isoformat()}
         return dg.SensorResult(
-            run_requests=[
-                dg.RunRequest(run_key=f"{name}:{event_id}", tags={"atmr/event": event_id}) for event_id, _, _ in events
-            ],
-            cursor=json.dumps({"after": newest.astimezone(UTC).isoformat()}),
+            run_requests=[dg.RunRequest(run_key=request.run_key, tags=tags)],
+            cursor=json.dumps({"asked": [*asked, request.run_key][-RUNS_LOOKED_AT:]}),
         )
 
     return sensor
 
 
-def _events_after(after: datetime | None) -> list[tuple[str, str, datetime]]:
+def open_alarms(settings: Settings, kinds: tuple[str, ...]) -> "list[OpenAlarm]":
+    """Events of these kinds without an outcome, the oldest first."""
+    from atmr_pipeline.monitoring.requests import OpenAlarm
     from atmr_pipeline.state.drift_events import list_drift_events
 
-    with opened_state(load_settings()) as store:
-        found = list_drift_events(store, after=after)
-    return [(event.event_id, event.kind, event.created_at) for event in found if event.created_at is not None]
+    with opened_state(settings) as store:
+        events = list_drift_events(store, only_open=True)
+    return [
+        OpenAlarm(event.event_id, event.last_seen_on or event.detected_on) for event in events if event.kind in kinds
+    ]
+
+
+def past_requests(instance: dg.DagsterInstance) -> "list[PastRequest]":
+    """Runs that alarms asked for, whichever sensor made them."""
+    from atmr_pipeline.monitoring.requests import PastRequest
+
+    runs = instance.get_runs(filters=dg.RunsFilter(job_name=drift_retraining.name), limit=RUNS_LOOKED_AT)
+    return [
+        PastRequest(run.tags[EVENT_TAG], date.fromisoformat(run.tags[EVENT_DAY_TAG]), run.status in OVER)
+        for run in reversed(runs)
+        if EVENT_TAG in run.tags and EVENT_DAY_TAG in run.tags
+    ]
 
 
 drift = _sensor("drift", "A residual or label drift event asks for one drift_retraining; its id is the run key.")

@@ -104,6 +104,12 @@ class Settings(LoopSettings):
     policy_gradient_steps: Annotated[
         int, Field(ge=10, le=1_000_000, description="gradient steps of the dispatch policy")
     ] = 1_600
+    policy_generated_days: Annotated[
+        int, Field(ge=16, le=20_000, description="training days drawn from the real ones, dispatch policy")
+    ] = 2_048
+    running_training_s: Annotated[
+        float, Field(gt=0, le=7_200, description="processor time in which training days are lived, seconds")
+    ] = 60.0
     policy_beam_width: Annotated[
         int, Field(ge=1, le=256, description="partial plans the dispatch policy keeps while it plans a day")
     ] = 16

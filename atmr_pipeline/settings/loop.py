@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings
 
+from atmr_pipeline.monitoring.thresholds import parse_days, parse_windows
+
 CRON_FIELDS = 5
 
 
@@ -16,7 +18,7 @@ class DriftKnobs(BaseSettings):
         description="trailing windows of the feature tests, days:alpha, each alpha shared by the window's tests",
     )
     drift_label_windows: str = Field("7,28,84", description="trailing windows of the label test, days")
-    drift_label_alpha: Annotated[float, Field(gt=0, lt=1, description="error rate of the label test, all windows")] = 0.001
+    drift_label_alpha: Annotated[float, Field(gt=0, lt=1, description="error rate of the label test")] = 0.001
     drift_cusum_allowance: Annotated[
         float, Field(gt=0, le=2, description="k of the residual CUSUM, standard deviations")
     ] = 0.25
@@ -44,6 +46,18 @@ class DriftKnobs(BaseSettings):
     reports_url: str | None = Field(
         None, description="where reports are reached by those who read the UI; unset means the loopback port"
     )
+
+    @field_validator("drift_windows")
+    @classmethod
+    def _are_windows(cls, text: str) -> str:
+        parse_windows(text)
+        return text
+
+    @field_validator("drift_label_windows")
+    @classmethod
+    def _are_days(cls, text: str) -> str:
+        parse_days(text)
+        return text
 
 
 class RetrainingKnobs(BaseSettings):
@@ -74,7 +88,8 @@ class PromotionKnobs(BaseSettings):
         "automatic", description="move the champion when every gate passes, or wait for a person"
     )
     company_gates: bool = Field(
-        False, description="also demand the company's absolute figures of a delay model (docs/promotion.md says why not)"
+        False,
+        description="also demand the company's absolute figures of a delay model; see docs/promotion.md",
     )
     shadow_max_days: Annotated[
         int, Field(ge=7, le=365, description="service days after which an undecided challenger is replaced")

@@ -28,6 +28,8 @@ SMALL_DEMO = {
     # About the least with which the policy learns something (fewer steps are refused), in a world in which two months
     # suffice for a delay model (in others a gate refuses it): both refusals are right, but show less.
     "ATMR_POLICY_GRADIENT_STEPS": "150",
+    "ATMR_POLICY_GENERATED_DAYS": "512",
+    "ATMR_RUNNING_TRAINING_S": "5",
     "ATMR_SEED": "4",
 }
 

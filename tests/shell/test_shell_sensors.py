@@ -1,18 +1,17 @@
 """Sensors: a workbook is imported once, an alarm asks once, a failure is said without what it quoted."""
 
 import json
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
 from atmr_pipeline.resources.inbox import IMPORTED, content_key, drivers_fingerprint, inputs_of, workbooks_in
-from atmr_pipeline.sensors import degradation, drift, new_workbook, run_failure
+from atmr_pipeline.sensors import new_workbook, run_failure
 from atmr_pipeline.sensors import workbooks as workbooks_sensor
 from atmr_pipeline.settings import load_settings
 from atmr_pipeline.state import StateStore
-from atmr_pipeline.state.drift_events import DriftEvent, insert_drift_event
 from atmr_pipeline.state.pipeline_state import set_state
 
 QUOTED = "Patient Fictif 12, Rue Imaginaire 3"
@@ -133,64 +132,6 @@ def test_lock_files_folders_and_other_files_are_no_workbooks(home: Path) -> None
     (inbox / "MARCH.XLSX").write_bytes(b"x")
     assert [path.name for path in workbooks_in(inbox)] == ["MARCH.XLSX"]
     assert workbooks_in(home / "nowhere") == []
-
-
-def _record(event_id: str, kind: str) -> None:
-    store = StateStore(load_settings().state_database_url)
-    store.migrate()
-    insert_drift_event(
-        store, DriftEvent(event_id=event_id, kind=kind, detected_on=date(2026, 11, 2), severity="critical")
-    )
-    store.close()
-
-
-@pytest.mark.usefixtures("home")
-@pytest.mark.parametrize(
-    ("sensor", "kind", "prefix"),
-    [
-        (drift, "residual_drift", "drift:"),
-        (drift, "label_drift", "drift:"),
-        (degradation, "performance", "degradation:"),
-    ],
-)
-def test_an_alarm_asks_for_exactly_one_retraining(sensor: dg.SensorDefinition, kind: str, prefix: str) -> None:
-    ticks = Ticks(sensor)
-    assert ticks.next() == []
-    _record("alarm-1", kind)
-    (request,) = ticks.next()
-    assert request.run_key == f"{prefix}alarm-1"
-    assert request.tags["atmr/event"] == "alarm-1"
-    _record("alarm-1", kind)
-    assert ticks.next() == []
-    _record("alarm-2", kind)
-    assert [request.run_key for request in ticks.next()] == [f"{prefix}alarm-2"]
-
-
-@pytest.mark.usefixtures("home")
-def test_two_alarms_between_two_ticks_both_ask() -> None:
-    ticks = Ticks(drift)
-    _record("alarm-1", "residual_drift")
-    _record("alarm-2", "label_drift")
-    assert [request.run_key for request in ticks.next()] == ["drift:alarm-1", "drift:alarm-2"]
-    assert ticks.next() == []
-
-
-@pytest.mark.usefixtures("home")
-def test_feature_drift_alone_asks_for_nothing_and_hides_no_later_alarm() -> None:
-    ticks = Ticks(drift)
-    _record("features", "feature_drift")
-    assert ticks.next() == []
-    assert Ticks(degradation).next() == []
-    _record("residuals", "residual_drift")
-    assert [request.run_key for request in ticks.next()] == ["drift:residuals"]
-
-
-@pytest.mark.usefixtures("home")
-def test_each_sensor_answers_its_own_kinds_only() -> None:
-    _record("residuals", "residual_drift")
-    _record("performance", "performance")
-    assert [request.run_key for request in Ticks(drift).next()] == ["drift:residuals"]
-    assert [request.run_key for request in Ticks(degradation).next()] == ["degradation:performance"]
 
 
 def test_a_failed_run_leaves_one_line_without_what_the_error_quoted(home: Path) -> None:

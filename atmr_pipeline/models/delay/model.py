@@ -1,7 +1,7 @@
 """The delay model: candidates compete on later weeks, residuals of still later weeks say how sure the winner is."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -14,6 +14,8 @@ from atmr_pipeline.domain.errors import ModelIntegrityError
 from atmr_pipeline.models.delay import persistence
 from atmr_pipeline.models.delay.candidates import Candidate
 from atmr_pipeline.models.delay.contract import FeatureContract
+from atmr_pipeline.models.delay.explanation import strongest_effects
+from atmr_pipeline.models.delay.level import LevelChange, Levels, estimated_levels, level_as_known
 from atmr_pipeline.models.delay.params import DelayParams
 from atmr_pipeline.models.delay.registry import CANDIDATES, competing
 from atmr_pipeline.models.delay.residuals import ResidualTable
@@ -72,6 +74,8 @@ class DelayModel:
         The features' names, kinds and categories.
     null_features_ : list of str
         Features without a single value at fit: they say nothing, and are named so that somebody looks.
+    levels_ : Levels
+        Minutes that are added since a change of level; see :meth:`set_levels`. None after a fit.
     manifest_ : dict
         What was stored with the model; only after :meth:`load`.
 
@@ -90,6 +94,7 @@ class DelayModel:
     blocks_: pd.DataFrame
     contract_: FeatureContract
     null_features_: list[str]
+    levels_: Levels
     manifest_: dict[str, Any]
 
     def __init__(self, params: DelayParams | None = None) -> None:
@@ -155,15 +160,63 @@ class DelayModel:
         self.candidates_ = table.assign(chosen=table["candidate"] == self.chosen_name_)
         self.blocks_ = describe_blocks(blocks, rows.decided_at)
         self.null_features_ = [str(name) for name in features.columns if bool(features[name].isna().all())]
+        self.levels_ = Levels()
         return self
 
-    def predict(self, features: pd.DataFrame) -> pd.DataFrame:
+    def set_levels(self, history: pd.DataFrame, changes: Sequence[LevelChange]) -> Self:
+        """Estimate the level since each change; what was learned of courses stays.
+
+        Parameters
+        ----------
+        history : DataFrame
+            Measured pickups in the layout of the training set: the features, ``service_day`` and ``delay_min``.
+        changes : sequence of LevelChange
+        """
+        residual_min = history["delay_min"].to_numpy(dtype=np.float64) - self._without_level(history)
+        self.levels_ = estimated_levels(residual_min, history["service_day"], changes, self._residual_std_min())
+        return self
+
+    def predict_as_known(self, decisions: pd.DataFrame, history: pd.DataFrame) -> pd.DataFrame:
+        """Predict past decisions, each with the level that could have been said when it was taken.
+
+        Parameters
+        ----------
+        decisions : DataFrame
+            The features, ``decided_at`` and ``service_day``.
+        history : DataFrame
+            Measured pickups: the features, ``service_day``, ``known_at`` and ``delay_min``.
+
+        Returns
+        -------
+        DataFrame
+            See :meth:`predict`; the same as without changes of level.
+        """
+        return self.predict(decisions[self.feature_names_], level_min=self.level_as_known(decisions, history))
+
+    def level_as_known(self, decisions: pd.DataFrame, history: pd.DataFrame) -> np.ndarray:
+        """The level that :meth:`predict_as_known` gives each decision, minutes, shape (n_rows,)."""
+        if not self.levels_.steps:
+            return np.zeros(len(decisions))
+        since = history[history["service_day"] >= pd.Timestamp(self.levels_.steps[0].change.since)]
+        residual_min = since["delay_min"].to_numpy(dtype=np.float64) - self._without_level(since)
+        return level_as_known(decisions, since, residual_min, self.levels_.changes, self._residual_std_min())
+
+    def _without_level(self, rows: pd.DataFrame) -> np.ndarray:
+        return self._expected(self.chosen_, self.contract_.encode(rows[self.feature_names_]))
+
+    def _residual_std_min(self) -> float:
+        """Of the calibration block."""
+        return self.chosen_.residuals.std_min
+
+    def predict(self, features: pd.DataFrame, level_min: np.ndarray | None = None) -> pd.DataFrame:
         """Predict the pickup delay.
 
         Parameters
         ----------
         features : DataFrame, shape (n_rows, n_features)
             The columns of the fit, in any order. May be empty.
+        level_min : ndarray, shape (n_rows,), optional
+            Minutes that each row's level adds; the latest level where not given.
 
         Returns
         -------
@@ -179,12 +232,12 @@ class DelayModel:
             Before :meth:`fit` or :meth:`load`.
         """
         self._check_fitted()
-        return self._predict_with(self.chosen_, features)
+        return self._predict_with(self.chosen_, features, level_min)
 
-    def predict_baseline(self, features: pd.DataFrame) -> pd.DataFrame:
+    def predict_baseline(self, features: pd.DataFrame, level_min: np.ndarray | None = None) -> pd.DataFrame:
         """The same as :meth:`predict`, by the spline-ridge that is kept beside the winner."""
         self._check_fitted()
-        return self._predict_with(self.baseline_, features)
+        return self._predict_with(self.baseline_, features, level_min)
 
     def contributions(self, features: pd.DataFrame) -> pd.DataFrame:
         """Minutes that each feature adds: exact SHAP values for boosting, the curves themselves for spline-ridge.
@@ -204,7 +257,9 @@ class DelayModel:
             effects[:, names.index(self.params_.offset_feature)] += self.contract_.minutes_of(
                 X, self.params_.offset_feature
             )
-        return pd.DataFrame(effects, index=features.index, columns=names).assign(base_min=by_column[:, -1])
+        return pd.DataFrame(effects, index=features.index, columns=names).assign(
+            base_min=by_column[:, -1] + self.levels_.latest_min
+        )
 
     def explain(self, features: pd.DataFrame, top: int = 3) -> pd.DataFrame:
         """The features that moved each prediction most.
@@ -224,23 +279,7 @@ class DelayModel:
         if top < 1:
             raise ValueError(f"top must be at least 1, not {top}")
         self._check_fitted()
-        names = self.contract_.names
-        effects = self.contributions(features)[names].to_numpy()
-        values = [features[name].astype(object).where(features[name].notna(), None).tolist() for name in names]
-        strongest = np.argsort(-np.abs(effects), axis=1, kind="stable")[:, :top]
-        lines = [
-            {
-                "row": row,
-                "rank": rank,
-                "feature": names[column],
-                "value": values[column][row],
-                "effect_min": float(effects[row, column]),
-            }
-            for row, columns in enumerate(strongest)
-            for rank, column in enumerate(columns, start=1)
-        ]
-        table = pd.DataFrame(lines, columns=["row", "rank", "feature", "value", "effect_min"])
-        return table.assign(value=pd.Series([line["value"] for line in lines], dtype=object))
+        return strongest_effects(features, self.contributions(features)[self.contract_.names], top)
 
     def save(
         self, directory: Path | str, *, data_hash: str | None = None, metrics: Mapping[str, Any] | None = None
@@ -290,6 +329,7 @@ class DelayModel:
             model.baseline_ = Calibrated(baseline, ResidualTable.from_dict(manifest["residuals"]["baseline"]))
             model.blocks_ = pd.DataFrame(manifest["blocks"])
             model.null_features_ = list(manifest["null_features"])
+            model.levels_ = Levels.from_list(manifest.get("levels", []))
             model.candidates_ = pd.DataFrame(manifest["candidates"])
             model.params_ = replace(model.params, **manifest.get("tuned", {}))
             model.tuning_ = persistence.trials_of(manifest)
@@ -343,11 +383,16 @@ class DelayModel:
         )
         return Calibrated(final, table)
 
-    def _predict_with(self, calibrated: Calibrated, features: pd.DataFrame) -> pd.DataFrame:
+    def _predict_with(
+        self, calibrated: Calibrated, features: pd.DataFrame, level_min: np.ndarray | None
+    ) -> pd.DataFrame:
+        level = np.full(len(features), self.levels_.latest_min) if level_min is None else level_min
         expected = self._expected(calibrated, self.contract_.encode(features))
         low, high = calibrated.residuals.interval(expected, self.params.interval_coverage)
-        late = calibrated.residuals.probability_above(expected, self.params.late_after_min)
-        columns = dict(zip(PREDICTION_COLUMNS, (expected, low, high, late), strict=True))
+        # A level moves every outcome alike: it is late after what the level leaves of the minutes that are allowed.
+        late = calibrated.residuals.probability_above(expected, self.params.late_after_min - level)
+        values = (expected + level, low + level, high + level, late)
+        columns = dict(zip(PREDICTION_COLUMNS, values, strict=True))
         return pd.DataFrame(columns, index=features.index)
 
     def expected_of(self, matrix: np.ndarray) -> np.ndarray:

@@ -56,6 +56,7 @@ def save(
         "blocks": model.blocks_.to_dict(orient="records"),
         "candidates": model.candidates_.drop(columns="fit_s", errors="ignore").to_dict(orient="records"),
         "residuals": {"chosen": model.chosen_.residuals.to_dict(), "baseline": model.baseline_.residuals.to_dict()},
+        "levels": model.levels_.to_list(),
         "data_hash": data_hash,
         "metrics": None if metrics is None else dict(metrics),
         "libraries": _versions([*LIBRARIES, "torch"] if model.chosen_name_ == Perceptron.name else LIBRARIES),

@@ -67,7 +67,14 @@ class ResidualTable:
             ends.append(predicted_min + np.interp(predicted_min, self.centre_min, by_bin))
         return ends[0], ends[1]
 
-    def probability_above(self, predicted_min: np.ndarray, threshold_min: float) -> np.ndarray:
+    @property
+    def std_min(self) -> float:
+        """Standard deviation of a residual, minutes, from the bins' quantiles (which leave the outermost tails out)."""
+        shares = self.rows / self.rows.sum()
+        mean = float(shares @ self.quantile_min.mean(axis=1))
+        return float(np.sqrt(shares @ np.square(self.quantile_min - mean).mean(axis=1)))
+
+    def probability_above(self, predicted_min: np.ndarray, threshold_min: float | np.ndarray) -> np.ndarray:
         """P(delay > threshold), shape (n_rows,); between .0025 and .9975, since no bin has seen everything."""
         edge = LEVELS[0] / 2
         room = threshold_min - predicted_min

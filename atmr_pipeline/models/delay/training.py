@@ -11,14 +11,17 @@ import pandas as pd
 
 from atmr_pipeline.domain.errors import NotEnoughDataError, TableContractError
 from atmr_pipeline.models.delay.evaluation import Comparison, compare, evaluate
+from atmr_pipeline.models.delay.level import LevelChange, estimated_levels
 from atmr_pipeline.models.delay.model import DelayModel
 from atmr_pipeline.models.delay.params import DelayParams
+from atmr_pipeline.models.delay.spline_ridge import SplineRidge
 from atmr_pipeline.models.delay.splitting import TIME_COLUMNS, time_split
 
 CONSTANT_BASELINES = ("constant_mean", "constant_median")
 ID_COLUMNS = ("assignment_id", "booking_id", "driver_id")
 CUT_COLUMNS = ("pickup_area", "patient_area")
 HOLDOUT_DAYS = 28
+BACKFITTING_ROUNDS = 3
 
 
 @dataclass(frozen=True)
@@ -41,8 +44,8 @@ class DelayTraining:
         ``p_late`` of the model and ``is_late`` on the calibration block: what thresholds are chosen on. The block gave
         the model its residual distribution too, so figures on it are slightly too good.
     holdout : DataFrame
-        ``assignment_id, booking_id, driver_id, service_day, decided_at, delay_min, is_late``, the features, the
-        prediction columns, and what gates compare with: ``constant_mean_min``, ``constant_median_min``,
+        ``assignment_id, booking_id, driver_id, service_day, decided_at, known_at, delay_min, is_late``, the
+        features, the prediction columns, and what gates compare with: ``constant_mean_min``, ``constant_median_min``,
         ``spline_ridge_min`` (minutes) and ``constant_p_late`` (the late share of the train rows). Of the columns that
         figures are cut by (:data:`CUT_COLUMNS`), those that the training set has.
     window : dict of str
@@ -72,6 +75,7 @@ class DelayTraining:
             "comparisons": {name: comparison.to_dict() for name, comparison in self.comparisons.items()},
             "window": self.window,
             "rows": self.rows,
+            "levels": self.model.levels_.to_list(),
         }
 
 
@@ -83,6 +87,7 @@ def train_delay_model(
     holdout_days: int = HOLDOUT_DAYS,
     minimum_rows: int = 500,
     minimum_days: int = 60,
+    level_changes: Sequence[LevelChange] = (),
 ) -> DelayTraining:
     """Train on the past, evaluate on the last days.
 
@@ -101,6 +106,9 @@ def train_delay_model(
         Fewer labelled rows are refused.
     minimum_days : int
         Fewer calendar days from the first to the last service day are refused.
+    level_changes : sequence of LevelChange
+        Days on which delays moved as a whole, as an alarm found them. What is learned of courses is learned with the
+        level taken out; the level itself is estimated up to the last row, and on the holdout as it was known then.
 
     Raises
     ------
@@ -113,12 +121,17 @@ def train_delay_model(
     names = list(feature_names)
     _check(training_set, names, minimum_rows=minimum_rows, minimum_days=minimum_days)
     train, holdout = time_split(training_set, holdout_days)
-    model = DelayModel(params).fit(train[names], train["delay_min"], train["decided_at"])
-    predicted = {"model": model.predict(holdout[names])}
+    levelled = train["delay_min"] - _past_level(train, names, params, level_changes)
+    model = DelayModel(params).fit(train[names], levelled, train["decided_at"])
+    model.set_levels(training_set, level_changes)
+    # Baselines are given the same level: gates compare what was learned of courses.
+    level_min = model.level_as_known(holdout, training_set)
+    predicted = {"model": model.predict(holdout[names], level_min=level_min)}
     for name in CONSTANT_BASELINES:
         constant = DelayModel(dataclasses.replace(params, candidates=(name,), offset_feature=None))
-        predicted[name] = constant.fit(train[names], train["delay_min"], train["decided_at"]).predict(holdout[names])
-    predicted["spline_ridge"] = model.predict_baseline(holdout[names])
+        constant.fit(train[names], levelled, train["decided_at"])
+        predicted[name] = constant.predict(holdout[names], level_min=level_min)
+    predicted["spline_ridge"] = model.predict_baseline(holdout[names], level_min=level_min)
     delay = holdout["delay_min"]
     figures = {name: evaluate(delay, frame, late_after_min=params.late_after_min) for name, frame in predicted.items()}
     errors = {name: frame["expected_delay_min"] - delay for name, frame in predicted.items()}
@@ -131,7 +144,7 @@ def train_delay_model(
         comparisons={
             name: compare(errors["model"], errors[name], holdout["service_day"], seed=params.seed) for name in baselines
         },
-        calibration=_calibration_frame(model, train[[*names, "delay_min", "decided_at"]]),
+        calibration=_calibration_frame(model, train[[*names, "delay_min", "decided_at", "service_day"]]),
         holdout=_holdout_frame(train, holdout, names, predicted, params.late_after_min),
         window=_window(train, holdout),
         rows={
@@ -143,12 +156,27 @@ def train_delay_model(
     )
 
 
+def _past_level(
+    train: pd.DataFrame, names: list[str], params: DelayParams, changes: Sequence[LevelChange]
+) -> np.ndarray:
+    """The level of each train row, minutes: courses and level are fitted in turn until both fit (backfitting)."""
+    level = np.zeros(len(train))
+    if not estimated_levels(level, train["service_day"], changes, 1.0).steps:
+        return level
+    quick = dataclasses.replace(params, candidates=(SplineRidge.name,), tuning_trials=0)
+    for _ in range(BACKFITTING_ROUNDS):
+        model = DelayModel(quick).fit(train[names], train["delay_min"] - level, train["decided_at"])
+        level = model.set_levels(train, changes).levels_.on(train["service_day"])
+    return level
+
+
 def _calibration_frame(model: DelayModel, train: pd.DataFrame) -> pd.DataFrame:
     block = model.blocks_.set_index("block").loc["calibration"]
     rows = train[train["decided_at"] >= pd.Timestamp(str(block["first_decided_at"]))]
+    level_min = model.levels_.on(rows["service_day"])
     return pd.DataFrame(
         {
-            "p_late": model.predict(rows[model.feature_names_])["p_late"],
+            "p_late": model.predict(rows[model.feature_names_], level_min=level_min)["p_late"],
             "is_late": rows["delay_min"] > model.params.late_after_min,
         }
     ).reset_index(drop=True)
@@ -162,7 +190,8 @@ def _holdout_frame(
     late_after_min: float,
 ) -> pd.DataFrame:
     cuts = [name for name in CUT_COLUMNS if name in holdout.columns and name not in names]
-    kept = [*ID_COLUMNS, "service_day", "decided_at", "delay_min", *cuts, *(n for n in names if n not in ID_COLUMNS)]
+    learned = [name for name in names if name not in ID_COLUMNS]
+    kept = [*ID_COLUMNS, "service_day", "decided_at", "known_at", "delay_min", *cuts, *learned]
     known = holdout[kept].assign(
         is_late=holdout["delay_min"] > late_after_min,
         constant_mean_min=predicted["constant_mean"]["expected_delay_min"],
