@@ -18,8 +18,8 @@ from atmr_pipeline.assets.delay_evaluation_report import (
     report_metadata,
     write_card,
 )
-from atmr_pipeline.resources.fingerprints import code_fingerprint, fingerprint
 from atmr_pipeline.resources.drift_answers import level_changes
+from atmr_pipeline.resources.fingerprints import code_fingerprint, fingerprint
 from atmr_pipeline.resources.serving import predicted
 from atmr_pipeline.resources.training_sets import (
     TRAINING_CODE,
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from atmr_pipeline.settings import Settings
 
 GROUP = "delay_model"
+MOST_HOLDOUTS = 3
+"""Where pickups are few, at most so many times the usual days are held out."""
 
 
 def _out(description: str, kinds: set[str]) -> dg.AssetOut:
@@ -67,17 +69,24 @@ def delay_models(
     from atmr_pipeline.features.fingerprint import frame_fingerprint
     from atmr_pipeline.models.delay import DelayParams
     from atmr_pipeline.models.delay.report import evaluation_report, floor_figures
+    from atmr_pipeline.models.delay.splitting import holdout_days_for
 
     settings = workspace.settings
     params = DelayParams(seed=settings.seed)
-    changes = level_changes(workspace)
+    changes = level_changes(workspace.state)
+    holdout_days = holdout_days_for(
+        training_set,
+        least_days=settings.delay_holdout_days,
+        least_rows=settings.delay_holdout_rows,
+        most_days=MOST_HOLDOUTS * settings.delay_holdout_days,
+    )
     inputs = fingerprint(
         {
             "code": code_fingerprint(*TRAINING_CODE),
             "data": frame_fingerprint(training_set),
             "features": FEATURE_CONTRACT_VERSION,
             "params": asdict(params),
-            "holdout_days": settings.delay_holdout_days,
+            "holdout_days": holdout_days,
             "alerts": [settings.alert_recall, *_levels(settings)],
             "level_changes": [[change.since, change.known_on] for change in changes],
         }
@@ -93,7 +102,7 @@ def delay_models(
         keep_training_set(workspace, training_set),
         params=params,
         features=[feature.name for feature in FEATURES],
-        holdout_days=settings.delay_holdout_days,
+        holdout_days=holdout_days,
         minimum_rows=settings.delay_minimum_rows,
         minimum_days=settings.delay_minimum_days,
         level_changes=changes,
@@ -123,9 +132,7 @@ def delay_models(
             "rows": counts_table("rows", training.rows),
         },
     )
-    report = evaluation_report(
-        training, training_set, holdout_days=settings.delay_holdout_days, truth=truth, floor=floor
-    )
+    report = evaluation_report(training, training_set, holdout_days=holdout_days, truth=truth, floor=floor)
     keep_report(workspace, record["version_id"], report)
     yield _evaluation(workspace, record, report, training.holdout.assign(model_version=record["version_id"]))
 

@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from datetime import date
 from typing import TYPE_CHECKING
 
-from atmr_pipeline.resources.workspace import Workspace
-
 if TYPE_CHECKING:
     from atmr_pipeline.models.delay.level import LevelChange
+    from atmr_pipeline.state.store import StateStore
 
 EVENT_TAG, EVENT_DAY_TAG = "atmr/event", "atmr/event_day"
 """Tags of a run that an alarm asked for: which alarm, and the service day on which it was seen."""
@@ -15,27 +14,25 @@ EVENT_TAG, EVENT_DAY_TAG = "atmr/event", "atmr/event_day"
 ANSWERED_KINDS = ("residual_drift", "label_drift", "performance")
 """Kinds of alarm that a newly promoted model answers; drift of features alone asks for nothing."""
 
-CLEARED = "cleared"
 
-
-def level_changes(workspace: Workspace) -> "list[LevelChange]":
+def level_changes(store: "StateStore") -> "list[LevelChange]":
     """When delays moved as a whole, by the residual alarms of all companies together.
 
     An alarm that went by itself before anybody answered it says nothing. One that was a false alarm costs little: its
     level is estimated from every pickup since, and shrunk.
     """
     from atmr_pipeline.models.delay.level import LevelChange
-    from atmr_pipeline.state.drift_events import list_drift_events
+    from atmr_pipeline.state.drift_events import CLEARED, list_drift_events
 
     found = []
-    for event in list_drift_events(workspace.state):
+    for event in list_drift_events(store):
         started = event.evidence.get("change_started_on")
         if event.kind == "residual_drift" and event.company_id is None and event.outcome != CLEARED and started:
             found.append(LevelChange(since=date.fromisoformat(started), known_on=event.detected_on))
     return found
 
 
-def answer_by_promotion(workspace: Workspace, version: str, *, learned_up_to: date) -> list[str]:
+def answer_by_promotion(store: "StateStore", version: str, *, learned_up_to: date) -> list[str]:
     """Close the alarms that a promoted version has learned from; the ids of those that were open.
 
     Parameters
@@ -45,19 +42,19 @@ def answer_by_promotion(workspace: Workspace, version: str, *, learned_up_to: da
     learned_up_to : date
         Last service day of its data; a later alarm is not answered by it.
     """
-    from atmr_pipeline.state.drift_events import close_drift_event, list_drift_events
+    from atmr_pipeline.state.drift_events import PROMOTED, close_drift_event, list_drift_events
 
     answered = [
         event.event_id
-        for event in list_drift_events(workspace.state, only_open=True)
+        for event in list_drift_events(store, only_open=True)
         if event.kind in ANSWERED_KINDS and event.detected_on <= learned_up_to
     ]
-    return [event_id for event_id in answered if close_drift_event(workspace.state, event_id, f"promoted {version}")]
+    return [event_id for event_id in answered if close_drift_event(store, event_id, f"{PROMOTED} {version}")]
 
 
-def answer_of_run(workspace: Workspace, run_tags: Mapping[str, str], outcome: str) -> bool:
+def answer_of_run(store: "StateStore", run_tags: Mapping[str, str], outcome: str) -> bool:
     """Close the alarm that asked for a run, if one did and it is open, with what came of the run."""
     from atmr_pipeline.state.drift_events import close_drift_event
 
     event_id = run_tags.get(EVENT_TAG)
-    return event_id is not None and close_drift_event(workspace.state, event_id, outcome)
+    return event_id is not None and close_drift_event(store, event_id, outcome)

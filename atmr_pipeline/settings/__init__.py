@@ -86,6 +86,14 @@ class Settings(LoopSettings):
     delay_holdout_days: Annotated[
         int, Field(ge=7, le=180, description="last calendar days no tuning touches, delay model")
     ] = 28
+    delay_holdout_rows: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=100_000,
+            description="held-out pickups wanted: up to three times the days above are held out to have them",
+        ),
+    ] = 300
     delay_minimum_rows: Annotated[
         int, Field(ge=100, le=100_000, description="labelled rows needed before the held-out block")
     ] = 300

@@ -126,6 +126,13 @@ class NotifyKnobs(BaseSettings):
         None, description="where readers of notifications reach the UI; unset means the loopback port"
     )
 
+    @field_validator("ui_url")
+    @classmethod
+    def _is_web_address(cls, url: str | None) -> str | None:
+        if url is not None and not (url.startswith(("http://", "https://")) and url.isprintable() and " " not in url):
+            raise ValueError("must be a web address, written as https://host/path")
+        return url
+
     @model_validator(mode="after")
     def _mail_is_whole(self) -> "NotifyKnobs":
         if self.notify_smtp_host and not (self.notify_from and self.notify_to.strip()):

@@ -1,4 +1,4 @@
-"""A change of level: how it is estimated, what was known when, and that a model learns courses as if it were not there."""
+"""A change of level: how it is estimated, what was known when, and that courses are learned as if it were not there."""
 
 from datetime import date, timedelta
 from itertools import pairwise

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from atmr_pipeline.domain.errors import NotEnoughDataError, TableContractError
 from atmr_pipeline.models.delay import time_split
+from atmr_pipeline.models.delay.splitting import holdout_days_for
 
 
 def rows(*lines: tuple[str, str, str]) -> pd.DataFrame:
@@ -88,3 +89,33 @@ def test_unusable_input_is_refused():
         time_split(frame, 2)
     with pytest.raises(NotEnoughDataError):
         time_split(frame.head(0), 1)
+
+
+def _days(*counts: int) -> pd.DataFrame:
+    days = [pd.Timestamp(2026, 3, 1) + pd.Timedelta(days=number) for number, n in enumerate(counts) for _ in range(n)]
+    return pd.DataFrame({"service_day": days})
+
+
+def test_a_quiet_month_holds_out_more_days_and_never_beyond_the_most() -> None:
+    busy, quiet = _days(*[10] * 180), _days(*[2] * 180)
+    limits = {"least_days": 14, "least_rows": 100, "most_days": 42}
+    assert holdout_days_for(busy, **limits) == 14
+    assert holdout_days_for(quiet, **limits | {"most_days": 60}) == 50
+    assert holdout_days_for(quiet, **limits) == 42
+    assert holdout_days_for(quiet.head(0), **limits) == 14
+    assert holdout_days_for(quiet, **limits | {"least_rows": 0}) == 14
+    with pytest.raises(ValueError, match="least_days"):
+        holdout_days_for(quiet, least_days=50, least_rows=1, most_days=42)
+
+
+def test_a_young_company_keeps_two_thirds_of_its_days_to_learn_from() -> None:
+    assert holdout_days_for(_days(*[2] * 60), least_days=14, least_rows=100, most_days=60) == 20
+
+
+@given(counts=st.lists(st.integers(0, 9), min_size=1, max_size=60), rows=st.integers(1, 200))
+def test_one_day_less_would_hold_too_few(counts: list[int], rows: int) -> None:
+    frame = _days(*[9] * 400, *counts)
+    days = holdout_days_for(frame, least_days=1, least_rows=rows, most_days=100)
+    age = (frame["service_day"].max() - frame["service_day"]).dt.days
+    assert (age < days).sum() >= rows
+    assert (age < days - 1).sum() < rows

@@ -108,7 +108,7 @@ def test_a_retraining_that_died_is_asked_for_again_and_an_answered_alarm_is_not(
     (second,) = ticks.next()
     assert second.run_key == "alarm-1:2"
     run_of(instance, second, dg.DagsterRunStatus.SUCCESS)
-    assert answer_of_run(workspace, second.tags, "refused 0123456789abcdef")
+    assert answer_of_run(workspace.state, second.tags, "refused 0123456789abcdef")
     assert ticks.next() == []
 
 
@@ -122,10 +122,10 @@ def test_a_promotion_answers_what_it_has_learned_from_and_nothing_later(workspac
     record(workspace, "residuals", "residual_drift", FIRST, change_started_on="2026-10-30")
     record(workspace, "features", "feature_drift", FIRST)
     record(workspace, "later", "performance", LATER)
-    assert answer_by_promotion(workspace, "0123456789abcdef", learned_up_to=FIRST) == ["residuals"]
+    assert answer_by_promotion(workspace.state, "0123456789abcdef", learned_up_to=FIRST) == ["residuals"]
     outcomes = {event.event_id: event.outcome for event in list_drift_events(workspace.state)}
     assert outcomes == {"residuals": "promoted 0123456789abcdef", "features": None, "later": None}
-    assert answer_of_run(workspace, {}, "refused x") is False
+    assert answer_of_run(workspace.state, {}, "refused x") is False
 
 
 def test_trainings_are_told_of_changes_of_level_unless_the_alarm_went_by_itself(workspace: Workspace) -> None:
@@ -138,7 +138,7 @@ def test_trainings_are_told_of_changes_of_level_unless_the_alarm_went_by_itself(
             "one-company", "residual_drift", LATER, "critical", {"change_started_on": "2026-11-06"}, company_id=3
         ),
     )
-    answer_by_promotion(workspace, "0123456789abcdef", learned_up_to=FIRST)
-    assert answer_of_run(workspace, {"atmr/event": "cleared"}, "cleared")
-    (change,) = level_changes(workspace)
+    answer_by_promotion(workspace.state, "0123456789abcdef", learned_up_to=FIRST)
+    assert answer_of_run(workspace.state, {"atmr/event": "cleared"}, "cleared")
+    (change,) = level_changes(workspace.state)
     assert (change.since, change.known_on) == (date(2026, 10, 30), FIRST)

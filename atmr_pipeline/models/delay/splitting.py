@@ -2,6 +2,7 @@
 
 from datetime import date
 
+import numpy as np
 import pandas as pd
 
 from atmr_pipeline.domain.errors import NotEnoughDataError, TableContractError
@@ -57,6 +58,32 @@ def time_split(frame: pd.DataFrame, holdout_days: int) -> tuple[pd.DataFrame, pd
                 f"rows in the {name} part of a split with {holdout_days} held-out days", needs=1, has=0
             )
     return train, holdout
+
+
+def holdout_days_for(frame: pd.DataFrame, *, least_days: int, least_rows: int, most_days: int) -> int:
+    """Calendar days to hold out so that they hold enough rows to conclude anything.
+
+    A quiet summer month may hold too few pickups to tell two models apart; no challenger could then be promoted, even
+    where the world has changed. The holdout reaches further back instead, but not beyond ``most_days`` nor a third of
+    the history: a young company needs its days to learn from.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        With ``service_day``.
+    least_days, most_days : int
+        Bounds of the answer.
+    least_rows : int
+        Rows wanted; fewer, if the most days hold fewer.
+    """
+    if not 1 <= least_days <= most_days:
+        raise ValueError(f"least_days must be from 1 to most_days, not {least_days} with {most_days}")
+    if frame.empty:
+        return least_days
+    last = frame["service_day"].max()
+    ages = np.sort(((last - frame["service_day"]).dt.days + 1).to_numpy())
+    needed = int(ages[min(least_rows, len(ages)) - 1]) if least_rows > 0 else least_days
+    return max(min(needed, most_days, int(ages[-1]) // 3), least_days)
 
 
 def first_holdout_day(frame: pd.DataFrame, holdout_days: int) -> date:
