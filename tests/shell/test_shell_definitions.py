@@ -49,7 +49,16 @@ NOT_TABLES = {"operations_schema", "travel_speed_profile"}
 TABLES_WITH_COLUMNS = (
     GROUPS["extraction"] | GROUPS["surroundings"] | GROUPS["excel"] | {"historical_dispatches", "delay_predictions"}
 ) - NOT_TABLES
-JOBS = {"daily_retraining", "weekly_full_training", "nightly_feedback", "drift_retraining", "excel_import"}
+JOBS = {
+    "daily_retraining",
+    "weekly_full_training",
+    "nightly_feedback",
+    "drift_retraining",
+    "excel_import",
+    "promote_model",
+    "rollback_model",
+    "set_anchor",
+}
 CHECKOUT = Path(__file__).parents[2]
 
 
@@ -142,7 +151,7 @@ def test_the_clock_is_that_of_geneva() -> None:
 
 def test_the_sensors_start_the_jobs_they_are_for() -> None:
     sensors = {sensor.name: sensor for sensor in defs().sensors}
-    assert set(sensors) == {"new_workbook", "drift", "degradation", "run_failure"}
+    assert set(sensors) == {"new_workbook", "drift", "degradation", "notifications", "run_failure"}
     targets = {name: sensors[name].job_name for name in ("new_workbook", "drift", "degradation")}
     assert targets == {
         "new_workbook": "excel_import",

@@ -155,9 +155,7 @@ def test_a_failed_run_leaves_one_line_without_what_the_error_quoted(home: Path) 
     text = (home / "alerts.jsonl").read_text(encoding="utf-8")
     (line,) = text.splitlines()
     alert = json.loads(line)
-    assert alert["job"] == "breaking"
-    assert alert["run_id"] == result.run_id
-    assert alert["failed_steps"] == ["breaks"]
+    assert alert["facts"] == {"job": "breaking", "run_id": result.run_id, "failed_steps": ["breaks"]}
     assert "Patient" not in text
     assert "Rue" not in text
 
