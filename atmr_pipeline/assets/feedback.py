@@ -17,32 +17,14 @@ from atmr_pipeline.assets.common import (
 from atmr_pipeline.assets.dispatch_policy import build_days
 from atmr_pipeline.assets.dispatch_suggestion import SUGGESTION_COLUMNS, suggestion
 from atmr_pipeline.assets.features import heights
+from atmr_pipeline.assets.scoring import OpenCourses, open_assignments, open_courses, scored_by, unknown_drivers
 from atmr_pipeline.domain.tables import DELAY_PREDICTIONS
 from atmr_pipeline.domain.vocabulary import LATE_AFTER_MIN
 from atmr_pipeline.domain.wallclock import ALL_DAYS
-from atmr_pipeline.resources.serving import champion, features_for, planning_policy
+from atmr_pipeline.resources.serving import Served, champion, planning_policy
 from atmr_pipeline.resources.workspace import Workspace
 
 GROUP = "feedback"
-OPEN_ASSIGNMENTS = ("SCHEDULED", "EN_ROUTE_PICKUP", "ARRIVED_PICKUP")
-
-
-def open_assignments(assignments: pd.DataFrame, bookings: pd.DataFrame) -> pd.DataFrame:
-    """Assignments that still lie ahead: not begun, on a day that no measured pickup has passed."""
-    begun = assignments.loc[assignments["actual_pickup_at"].notna(), "service_day"]
-    last_begun = begun.max() if len(begun) else pd.Timestamp.min
-    usable = bookings.loc[bookings["scheduled_at"].notna() & (bookings["status"] != "CANCELED"), "booking_id"]
-    return assignments[
-        assignments["status"].isin(OPEN_ASSIGNMENTS)
-        & assignments["actual_pickup_at"].isna()
-        & assignments["booking_id"].isin(usable)
-        & (assignments["service_day"] >= last_begun)
-    ]
-
-
-def _unknown_drivers(ahead: pd.DataFrame, drivers: pd.DataFrame) -> set[int]:
-    """Drivers that assignments name and the fleet does not know: nothing can be said of their delays."""
-    return set(ahead["driver_id"].dropna()) - set(drivers["driver_id"])
 
 
 def measured_pickups(assignments: pd.DataFrame, bookings: pd.DataFrame) -> pd.DataFrame:
@@ -58,9 +40,10 @@ def measured_pickups(assignments: pd.DataFrame, bookings: pd.DataFrame) -> pd.Da
     owners=MACHINE_LEARNING,
     kinds={"parquet", "sql"},
     metadata=table_metadata("delay_predictions"),
-    deps=["promoted_delay_model"],
+    deps=["promoted_delay_model", "delay_challenger"],
     pool="state",
-    description="The champion's expected delay, 90 % interval and P(late) for each assignment that lies ahead.",
+    description="Expected delay, 90 % interval and P(late) for each assignment that lies ahead: the champion's, and in "
+    "an A/B test the challenger's for its share of bookings.",
 )
 def delay_predictions(
     workspace: Workspace,
@@ -71,25 +54,18 @@ def delay_predictions(
     weather_forecast: pd.DataFrame,
     calendar_days: pd.DataFrame,
 ) -> dg.MaterializeResult:
-    from atmr_pipeline.features.delay import decisions_of, delay_features
     from atmr_pipeline.features.sources import FeatureSources
-    from atmr_pipeline.state.predictions import record_predictions
+    from atmr_pipeline.state.predictions import SHADOW, record_predictions
 
     served = champion(workspace, "delay")
-    sources = FeatureSources(
-        bookings, assignments, drivers, dispatch_runs, weather_forecast, calendar_days, heights(workspace)
+    courses = open_courses(
+        FeatureSources(
+            bookings, assignments, drivers, dispatch_runs, weather_forecast, calendar_days, heights(workspace)
+        )
     )
-    ahead = open_assignments(assignments, bookings)
-    decisions = decisions_of(sources)
-    wanted = decisions["assignment_id"].isin(ahead["assignment_id"])
-    decisions = decisions[wanted & ~decisions["driver_id"].isin(_unknown_drivers(ahead, drivers))]
-    features = delay_features(decisions.reset_index(drop=True), sources)
-    told = features[["assignment_id", "decided_at", "slack_min"]]
-    keys = told.merge(ahead, on="assignment_id", how="left", validate="one_to_one")
-    keys = keys.merge(bookings[["booking_id", "company_id"]], on="booking_id", how="left", validate="many_to_one")
-    predicted = served.model.predict(features_for(served.model, features)).reset_index(drop=True)
-    frame = pd.concat([keys, predicted], axis=1).assign(model_version=served.version_id)
+    frame, unserved, test = _divided(workspace, served, courses)
     written = record_predictions(workspace.state, frame)
+    record_predictions(workspace.state, unserved, role=SHADOW)
     table = frame[list(DELAY_PREDICTIONS.columns)]
     return dg.MaterializeResult(
         value=table,
@@ -97,11 +73,35 @@ def delay_predictions(
             table,
             model_version=served.version_id,
             served_by_fallback=served.is_fallback,
+            served_by=counts_table("model version", dict(Counter(table["model_version"]))),
+            ab_test=test,
             written=written,
-            set_aside=counts_table("reason", {"driver_missing": len(ahead) - len(table)}),
-            mean_expected_delay_min=float(predicted["expected_delay_min"].mean()) if len(table) else None,
+            set_aside=counts_table("reason", {"driver_missing": courses.driver_missing}),
+            mean_expected_delay_min=float(table["expected_delay_min"].mean()) if len(table) else None,
         ),
     )
+
+
+def _divided(workspace: Workspace, served: Served, courses: OpenCourses) -> tuple[pd.DataFrame, pd.DataFrame, str]:
+    """What is served, what the champion would have said of the challenger's arm, and how the A/B test stands."""
+    from atmr_pipeline.domain.errors import ModelIntegrityError
+    from atmr_pipeline.promotion.arms import CHALLENGER_ARM, arms_of
+    from atmr_pipeline.resources.challenger import EXPERIMENT, NO_TEST, acting_challenger
+
+    frame = scored_by(served, courses).assign(arm=pd.Series(None, index=courses.keys.index, dtype=object))
+    challenger, standing = acting_challenger(workspace, served)
+    if challenger is None:
+        return frame, frame.iloc[:0], NO_TEST[standing]
+    try:
+        theirs = scored_by(challenger, courses)
+    except ModelIntegrityError as error:
+        return frame, frame.iloc[:0], f"on, but the challenger cannot be asked: {error}"
+    ratio, experiment = workspace.settings.ab_ratio, EXPERIMENT.format(version=challenger.version_id)
+    frame["arm"] = arms_of(experiment, frame["booking_id"], ratio).astype(object)
+    its_arm = frame["arm"] == CHALLENGER_ARM
+    told = pd.concat([frame[~its_arm], theirs.assign(arm=frame["arm"])[its_arm]]).sort_index()
+    text = f"on: version {challenger.version_id} serves {int(its_arm.sum())} of {len(frame)} (ratio {ratio:g})"
+    return told, frame[its_arm], text
 
 
 @dg.asset(
@@ -223,7 +223,7 @@ def dispatch_kpis(
 @dg.asset_check(asset=delay_predictions, blocking=True, description="Every assignment ahead is scored, once.")
 def delay_predictions_complete(workspace: Workspace, delay_predictions: pd.DataFrame) -> dg.AssetCheckResult:
     ahead = open_assignments(workspace.tables.read("assignments"), workspace.tables.read("bookings"))
-    unknown = ahead["driver_id"].isin(_unknown_drivers(ahead, workspace.tables.read("drivers")))
+    unknown = ahead["driver_id"].isin(unknown_drivers(ahead, workspace.tables.read("drivers")))
     unscored = int((~unknown & ~ahead["assignment_id"].isin(delay_predictions["assignment_id"])).sum())
     inside = delay_predictions["p_late"].between(0, 1) & (delay_predictions["low_min"] <= delay_predictions["high_min"])
     return check_result(
@@ -239,7 +239,7 @@ def delay_predictions_complete(workspace: Workspace, delay_predictions: pd.DataF
 def prediction_actuals_complete(workspace: Workspace) -> dg.AssetCheckResult:
     from atmr_pipeline.state.predictions import read_predictions
 
-    scored = read_predictions(workspace.state, *ALL_DAYS)
+    scored = read_predictions(workspace.state, *ALL_DAYS, role=None)
     assignments = workspace.tables.read("assignments")
     known = assignments.loc[assignments["actual_pickup_at"].notna(), "assignment_id"]
     open_rows = int((scored["assignment_id"].isin(known) & scored["actual_delay_min"].isna()).sum())

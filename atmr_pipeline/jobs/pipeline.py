@@ -30,7 +30,8 @@ SOURCE = "source"
 OUTCOME_SETTINGS = (
     "seed", "history_start", "late_window_days", "delay_holdout_days", "delay_holdout_rows", "delay_minimum_rows", "delay_minimum_days",
     "policy_holdout_days", "policy_minimum_days", "policy_gradient_steps", "policy_generated_days",
-    "policy_beam_width", "running_training_s", "company_gates", "promotion_mode", "travel_detour",
+    "policy_beam_width", "running_training_s", "company_gates", "promotion_mode", "ab_test",
+    "ab_ratio", "shadow_max_days", "travel_detour",
     "online_geocoders", "nominatim_url", "geoadmin_url", "osrm_url", "workbook_max_file_mb",
     "workbook_max_uncompressed_mb", "workbook_max_rows", "workbook_max_columns", "workbook_max_sheets",
     "workbook_max_cells", "alert_high", "alert_critical", "alert_impossible", "alert_recall", "alert_debounce_min",
@@ -41,7 +42,8 @@ OUTCOME_SETTINGS = (
 NEEDS_CHAMPION = {
     "delay": {
         "delay_predictions", "prediction_actuals", "delay_risk_alerts", "driver_suggestions", "delay_performance",
-        "feature_drift", "label_drift", "residual_drift",
+        "feature_drift", "label_drift", "residual_drift", "delay_challenger", "shadow_predictions",
+        "challenger_comparison",
     },
     "policy": {"dispatch_suggestions"},
 }  # fmt: skip

@@ -146,6 +146,51 @@ def test_more_rows_than_one_statement_holds(store):
     assert record_predictions(store, predictions(5_001)) == 1
 
 
+def test_readers_of_what_was_served_do_not_see_the_shadow(store):
+    record_predictions(store, predictions(version="v1"))
+    record_predictions(store, predictions(version="v2"), role="shadow")
+    assert read_predictions(store, DAY, DAY)["model_version"].tolist() == ["v1"] * 3
+    assert read_predictions(store, DAY, DAY, role="shadow")["model_version"].tolist() == ["v2"] * 3
+    both = read_predictions(store, DAY, DAY, role=None)
+    assert both["role"].tolist() == ["served", "shadow"] * 3
+    assert both["arm"].isna().all()
+
+
+def test_arms_are_kept_and_a_change_of_role_is_a_change(store):
+    divided = predictions(2).assign(arm=["champion", "challenger"])
+    assert record_predictions(store, divided, predicted_at=T1) == 2
+    assert record_predictions(store, divided, predicted_at=T2) == 0
+    assert record_predictions(store, predictions(1), role="shadow", predicted_at=T2) == 1
+    rows = read_predictions(store, DAY, DAY, role=None).set_index("assignment_id")
+    assert rows["role"].to_dict() == {0: "shadow", 1: "served"}
+    assert rows["arm"].isna().to_dict() == {0: True, 1: False}
+
+
+def test_nothing_is_predicted_of_what_is_known(store):
+    record_predictions(store, predictions(2, version="v1"))
+    record_actuals(store, actuals([1.0, None]))
+    assert record_predictions(store, predictions(2, version="v2"), role="shadow") == 1
+    assert read_predictions(store, DAY, DAY, role="shadow")["assignment_id"].tolist() == [1]
+
+
+def test_who_serves_again_has_the_last_word_even_with_the_same_figures(store):
+    for version, at in (("v1", T0), ("v2", T1), ("v1", T2)):
+        assert record_predictions(store, predictions(1, version=version), predicted_at=at) == 1
+    rows = read_predictions(store, DAY, DAY).sort_values("predicted_at")
+    assert rows["model_version"].tolist() == ["v2", "v1"]
+    assert record_predictions(store, predictions(1, version="v1"), predicted_at=datetime(2026, 3, 4, tzinfo=UTC)) == 0
+
+
+@pytest.mark.parametrize(
+    ("frame", "role", "said"),
+    [(predictions(), "watched", "served or shadow"), (predictions().assign(arm="third"), "served", "in 3 rows")],
+)
+def test_roles_and_arms_are_closed_sets(store, frame, role, said):
+    with pytest.raises(TableContractError, match=said):
+        record_predictions(store, frame, role=role)
+    assert len(read_predictions(store, DAY, DAY, role=None)) == 0
+
+
 @settings(max_examples=15, deadline=None)
 @given(
     steps=st.lists(
