@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 ARGS ?=
 .DEFAULT_GOAL := help
 
-.PHONY: help run ui test lint format clean
+.PHONY: help run ui test e2e lint format clean
 
 help: ## list the commands
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 14) else "atmr needs Python 3.11 to 3.13; set PYTHON=/path/to/python3.11")'
@@ -30,6 +30,9 @@ ui: $(VENV)/.installed ## open the Dagster UI (webserver and daemon) on the same
 
 test: $(VENV)/.installed-dev ## run the tests (no network; PostgreSQL is started by the tests themselves)
 	$(BIN)/python -m pytest -m "not e2e" -n auto --dist loadfile $(ARGS)
+
+e2e: $(VENV)/.installed-dev ## the loop on PostgreSQL, with daemon, webserver and Chromium (up to 10 minutes)
+	$(BIN)/python -m pytest -m e2e tests/e2e $(ARGS)
 
 lint: $(VENV)/.installed-dev ## ruff, mypy, import contracts
 	$(BIN)/ruff check .

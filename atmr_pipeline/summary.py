@@ -124,7 +124,7 @@ def _policy(workspace: "Workspace") -> dict[str, Any] | None:
 def _promotion(workspace: "Workspace", kind: str) -> dict[str, Any]:
     alias = workspace.registry.alias(kind, "champion")
     events = workspace.registry.history(kind)
-    last = [event for event in events if event.action != "registered"]
+    last = [event for event in events if event.action in ("promoted", "refused", "rolled_back", "fell_back")]
     shown = last[-1] if last else None
     return {
         "champion": alias.version_id if alias else None,

@@ -45,8 +45,9 @@ from atmr_pipeline.promotion.decide import decide
 from atmr_pipeline.promotion.gates import delay_gates
 from atmr_pipeline.promotion.registry import ModelRegistry
 from atmr_pipeline.promotion.slices import slice_labels
-from atmr_pipeline.resources.drift_answers import ANSWERED_KINDS, answer_by_promotion, level_changes
+from atmr_pipeline.resources.drift_answers import level_changes
 from atmr_pipeline.simulation import Scenario, ScenarioName
+from atmr_pipeline.state.drift_answers import ANSWERED_KINDS, answer_by_promotion
 from atmr_pipeline.state.drift_events import last_seen, list_drift_events, record_alarms, stream_start
 from atmr_pipeline.state.store import StateStore
 

@@ -11,12 +11,25 @@ SERVED = "served"
 """The plan that would be served: the cheapest of the policy's and the planners' that passes the guards."""
 
 
+RECORDED = ("policy", "local_search")
+"""Methods of whose plans the gates need more than the table of costs tells."""
+
+
 def evaluated(policy: Any, champion: Any | None, holdout: list[Any], beam_width: int) -> pd.DataFrame:
-    """One row a held-out day and method.
+    """The first table of :func:`evaluated_with_figures`."""
+    return evaluated_with_figures(policy, {"champion": champion} if champion else {}, holdout, beam_width)[0]
+
+
+def evaluated_with_figures(
+    policy: Any, others: dict[str, Any], holdout: list[Any], beam_width: int
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """One row a held-out day and method, and what gates need of single plans.
 
     ``policy`` is the challenger with its beam, ``policy_argmax`` without; ``untrained`` the same search with a network
-    that learned nothing; ``served`` what would be served; ``champion`` the policy of now, where it is another; beside
-    them the planners, the exact one included where there is one.
+    that learned nothing; ``served`` what would be served; ``others`` the policy of now as ``champion`` and the fixed
+    one as ``anchor``, where they are others; beside them the planners, the exact one included where there is one.
+    The second table has a row a day and method of :data:`RECORDED`, see
+    :class:`~atmr_pipeline.promotion.plan_figures.PlanRecorder`.
     """
     from atmr_pipeline.models.policy.evaluate import (
         baselines,
@@ -25,9 +38,10 @@ def evaluated(policy: Any, champion: Any | None, holdout: list[Any], beam_width:
         with_optimum_gap,
     )
     from atmr_pipeline.models.policy.served import serve_day
+    from atmr_pipeline.promotion.plan_figures import PlanRecorder
 
     problems = [day.problem for day in holdout]
-    policies = {"policy": policy, "untrained": policy.untrained()} | ({"champion": champion} if champion else {})
+    policies = {"policy": policy, "untrained": policy.untrained(), **others}
     planners: dict[str, Any] = {name: partial(one.plan, beam_width=beam_width) for name, one in policies.items()}
     planners["policy_argmax"] = partial(policy.plan, beam_width=1)
     planners |= baselines(policy.weights) | further_planners(policy.weights)
@@ -39,14 +53,19 @@ def evaluated(policy: Any, champion: Any | None, holdout: list[Any], beam_width:
     planners[SERVED] = lambda problem: (
         serve_day(policy, problem, beam_width=beam_width, exact=known.get(id(problem))).assignment
     )
-    table = with_optimum_gap(evaluate_policies(problems, planners, policy.weights))
+    # Compiled code is loaded before anything is timed.
+    policy.warm_up()
+    recorders = {name: PlanRecorder(planners[name], policy.weights) for name in RECORDED}
+    table = with_optimum_gap(evaluate_policies(problems, planners | recorders, policy.weights))
     days = pd.DataFrame(
         {
             "company_id": [day.company_id for day in holdout],
             "service_day": [pd.Timestamp(day.service_day) for day in holdout],
         }
     )
-    return days.loc[table["day"]].reset_index(drop=True).join(table)
+    recorded = pd.concat([one.figures().assign(method=name) for name, one in recorders.items()], ignore_index=True)
+    plans = days.loc[recorded["day"]].reset_index(drop=True).join(recorded)
+    return days.loc[table["day"]].reset_index(drop=True).join(table), plans
 
 
 def mean_costs(table: pd.DataFrame) -> dict[str, float]:

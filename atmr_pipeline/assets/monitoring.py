@@ -1,18 +1,25 @@
 """Monitoring: has the world moved away from what the champion learned, and is the champion still as good?"""
 
 from collections.abc import Iterator
-from datetime import date, datetime
-from typing import Any
+from dataclasses import asdict
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import dagster as dg
 import pandas as pd
 
-from atmr_pipeline.assets.common import MACHINE_LEARNING, check_result, picture, rows
+from atmr_pipeline.assets.common import MACHINE_LEARNING, check_result, counts_table, picture, rows
+from atmr_pipeline.assets.drift_inputs import DriftInputs, drift_inputs, version_metrics
+from atmr_pipeline.assets.drift_report import write_reports
 from atmr_pipeline.domain.vocabulary import LOCAL_TIMEZONE
 from atmr_pipeline.domain.wallclock import ALL_DAYS
 from atmr_pipeline.resources.serving import champion
 from atmr_pipeline.resources.workspace import Workspace
+
+if TYPE_CHECKING:
+    from atmr_pipeline.monitoring.assessment import DriftAssessment
+    from atmr_pipeline.state.drift_events import Recorded
 
 GROUP = "monitoring"
 MAX_AGE_DAYS = 7
@@ -29,7 +36,7 @@ def _out(description: str) -> dg.AssetOut:
     outs={
         "feature_drift": _out("Each feature and its share of NULLs against the champion's training data."),
         "label_drift": _out("Actual delays against the champion's training data."),
-        "residual_drift": _out("CUSUM of the champion's residuals on the days after its held-out block."),
+        "residual_drift": _out("CUSUM of the residuals of what was served, each beside its version's held-out ones."),
     },
     ins={"training_set": dg.AssetIn("delay_training_set")},
     pool="state",
@@ -37,113 +44,107 @@ def _out(description: str) -> dg.AssetOut:
 def drift(
     context: dg.AssetExecutionContext, workspace: Workspace, training_set: pd.DataFrame
 ) -> Iterator[dg.Output[pd.DataFrame]]:
-    from atmr_pipeline.features.contract import SLOW_FEATURES
-    from atmr_pipeline.monitoring import assessment, kpi_report, pictures
-    from atmr_pipeline.monitoring.cusum import residual_reference
-    from atmr_pipeline.monitoring.drift import feature_kinds
+    from atmr_pipeline.monitoring import kpi_report, pictures
+    from atmr_pipeline.monitoring.assessment import assess_drift
+    from atmr_pipeline.monitoring.thresholds import DriftSettings
+    from atmr_pipeline.state import drift_events
 
-    served = champion(workspace, "delay")
-    window = served.metrics["window"]
-    reference = training_set[training_set["service_day"] < pd.Timestamp(window["holdout_first_day"])]
-    current = training_set[training_set["service_day"] >= pd.Timestamp(window["holdout_first_day"])]
-    names = list(served.model.feature_names_)
-    predicted = served.model.predict(current[names])["expected_delay_min"].to_numpy()
-    residuals = pd.DataFrame(
-        {"service_day": current["service_day"], "residual_min": current["delay_min"].to_numpy() - predicted}
+    settings = DriftSettings.from_knobs(workspace.settings)
+    inputs = drift_inputs(workspace, training_set)
+    found = assess_drift(
+        inputs.reference,
+        inputs.current,
+        inputs.stream.frame,
+        inputs.kinds,
+        as_of=inputs.as_of,
+        model_version=inputs.served.version_id,
+        last_seen=drift_events.last_seen(workspace.state),
+        stream_started_on=drift_events.stream_start(workspace.state),
+        settings=settings,
     )
-    held_out = residuals["service_day"] <= pd.Timestamp(window["holdout_last_day"])
-    watched = [name for name in names if name not in SLOW_FEATURES]
-    kinds = {name: str(kind) for name, kind in feature_kinds(reference, watched).items()}
-    as_of: date = training_set["service_day"].max().date()
-    found = assessment.assess_drift(
-        reference,
-        current,
-        residuals[~held_out],
-        kinds,
-        residual_reference(residuals[held_out]),
-        as_of=as_of,
-        model_version=served.version_id,
+    # Recorded before anything is drawn: no picture that fails may lose an alarm.
+    recorded = drift_events.record_alarms(
+        workspace.state,
+        found.alarms,
+        as_of=found.as_of,
+        quiet_days=settings.quiet_days_to_close,
+        judged=found.judged,
     )
-    recorded = _record_events(workspace, found)
-    report = _report(workspace, context, reference, current.assign(expected_delay_min=predicted), kinds, as_of)
-    text = kpi_report.drift_markdown(found.features, found.label, found.cusum, found.verdict)
-    verdict = {"verdict": dg.MetadataValue.md(text)}
-    workspace.tables.write_value(
-        "drift_verdict",
-        {
-            "as_of": as_of.isoformat(),
-            "summary": found.verdict.summary(),
-            "drifting": found.verdict.drifting,
-            "retrain": found.verdict.retrain,
-            "severity": found.verdict.severity,
-            "residuals": found.cusum.summary(),
-            "residual_alarm": found.cusum.alarm_on is not None,
-            "not_judged": list(found.verdict.not_judged),
-            "report": report.get("path"),
-        },
-    )
+    report = write_reports(workspace, context, inputs, found, recorded, settings)
+    _keep_verdict(workspace, found, report)
+    verdict = {"verdict": dg.MetadataValue.md(kpi_report.drift_markdown(found))}
     yield dg.Output(
         found.features,
         "feature_drift",
         metadata={
             **rows(found.features),
             **verdict,
-            "evidently_report": dg.MetadataValue.path(report["path"]) if report.get("path") else str(report),
-            "distributions": picture(pictures.distributions_picture(reference, current, kinds), "distributions"),
+            **_report_metadata(report),
+            "distributions": picture(
+                pictures.distributions_picture(inputs.reference, _since(inputs), inputs.kinds), "distributions"
+            ),
         },
     )
-    yield dg.Output(found.label, "label_drift", metadata={**rows(found.label), **verdict})
+    yield dg.Output(found.label, "label_drift", metadata={**rows(found.label), **verdict, **_report_metadata(report)})
+    path = _paths(found)
     yield dg.Output(
-        found.cusum.path,
+        path,
         "residual_drift",
         metadata={
-            **rows(found.cusum.path),
+            **rows(path),
             "summary": found.cusum.summary(),
-            "events": recorded,
+            "events": counts_table("events", {name: len(ids) for name, ids in asdict(recorded).items()}),
+            "residuals": counts_table("where they come from", inputs.stream.counts),
+            "champion_reference": inputs.reference_source,
             "cusum": picture(pictures.cusum_picture(found.cusum), "residual CUSUM"),
         },
     )
 
 
-def _record_events(workspace: Workspace, found: Any) -> int:
-    from atmr_pipeline.monitoring.events import DriftKind
-    from atmr_pipeline.state.drift_events import DriftEvent, insert_drift_event
-
-    new = 0
-    for event in found.events:
-        # A label alarm in one window only is shown but not recorded: the sensor acts on every recorded label event.
-        if event.kind == DriftKind.LABEL and not found.verdict.retrain:
-            continue
-        row = DriftEvent(
-            event_id=event.event_id,
-            kind=str(event.kind),
-            detected_on=event.detected_on,
-            severity=event.severity,
-            evidence=event.evidence,
-            model_version=event.model_version,
-            company_id=event.company_id,
-            alarm_started_on=event.alarm_started_on,
-        )
-        new += insert_drift_event(workspace.state, row)
-    return new
+def _since(inputs: DriftInputs) -> pd.DataFrame:
+    """The rows after the champion's training rows, for the picture."""
+    return inputs.current[inputs.current["service_day"] > inputs.reference["service_day"].max()]
 
 
-def _report(
-    workspace: Workspace,
-    context: dg.AssetExecutionContext,
-    reference: pd.DataFrame,
-    current: pd.DataFrame,
-    kinds: dict[str, str],
-    as_of: date,
-) -> dict[str, Any]:
-    from atmr_pipeline.monitoring.evidently_report import drift_report
+def _keep_verdict(workspace: Workspace, found: "DriftAssessment", report: dict[str, Any]) -> None:
+    workspace.tables.write_value(
+        "drift_verdict",
+        {
+            "as_of": found.as_of.isoformat(),
+            "summary": found.verdict.summary(),
+            "drifting": found.drifting,
+            "retrain": found.retrain,
+            "severity": found.severity,
+            "residuals": found.cusum.summary(),
+            "residual_alarm": any(cusum.alarm_on is not None for cusum in found.cusums.values()),
+            "not_judged": list(found.verdict.not_judged),
+            "report": report["path"],
+            "report_url": report["url"],
+            "reports_index_url": report["index_url"],
+        },
+    )
 
-    path = workspace.settings.reports_dir / "drift" / f"{as_of.isoformat()}.html"
-    result = drift_report(reference, current, {**kinds, "delay_min": "numeric"}, path)
-    if result.skipped_reason:
-        context.log.warning(f"no drift report: {result.skipped_reason}")
-        return {"skipped": result.skipped_reason}
-    return {"path": str(result.path), "dropped": result.dropped}
+
+def _report_metadata(report: dict[str, Any]) -> dict[str, Any]:
+    index = {"reports": dg.MetadataValue.url(report["index_url"])}
+    if report["path"] is None:
+        return {**index, "no_report_today": str(report["skipped"])}
+    return {
+        **index,
+        "report": dg.MetadataValue.url(report["url"]),
+        "report_file": dg.MetadataValue.path(report["path"]),
+        "columns_left_out": counts_table("column", report["dropped"]),
+    }
+
+
+def _paths(found: "DriftAssessment") -> pd.DataFrame:
+    """The CUSUM of every group as one table."""
+    parts = [
+        cusum.path.assign(company_id=pd.array([company] * len(cusum.path), dtype="Int64"))
+        for company, cusum in found.cusums.items()
+    ]
+    table = pd.concat(parts, ignore_index=True)
+    return table[["company_id", *(name for name in table.columns if name != "company_id")]]
 
 
 @dg.asset(
@@ -151,53 +152,69 @@ def _report(
     owners=MACHINE_LEARNING,
     kinds={"parquet"},
     deps=["prediction_actuals"],
-    description="7- and 28-day MAE, R2, Brier and coverage of what was served, against the validation figures.",
+    description="7- and 28-day MAE, R2, Brier and coverage of what was served, against the held-out figures of the "
+    "versions that served.",
     pool="state",
 )
 def delay_performance(workspace: Workspace) -> dg.MaterializeResult:
     from atmr_pipeline.monitoring import kpi_report, pictures
     from atmr_pipeline.monitoring.performance import performance
+    from atmr_pipeline.monitoring.residuals import last_served
+    from atmr_pipeline.state.frames import count_values
     from atmr_pipeline.state.predictions import read_predictions
 
     served = champion(workspace, "delay")
-    scored = read_predictions(workspace.state, *ALL_DAYS)
-    # What was served is the last prediction of each assignment, whichever version made it: a young champion would
-    # otherwise have no past to be judged by.
-    scored = scored.sort_values("predicted_at").drop_duplicates("assignment_id", keep="last")
+    scored = last_served(read_predictions(workspace.state, *ALL_DAYS))
     happened = scored[scored["actual_delay_min"].notna()]
-    validation_mae_min = served.metrics["evaluation"]["mae_min"]
-    frame = performance(happened, {"mae_min": validation_mae_min})
-    _record_degradation(workspace, served.version_id, happened, frame)
+    metrics = version_metrics(workspace, happened["model_version"].unique())
+    validations = {version: dict(figures.get("evaluation", {})) for version, figures in metrics.items()}
+    frame = performance(happened, validations)
+    recorded = _record_degradation(workspace, served.version_id, happened, validations, frame)
+    validation_mae_min = frame["validation_mae"].iloc[-1]
     return dg.MaterializeResult(
         value=frame,
         metadata=rows(
             frame,
             scored=len(scored),
             measured=len(happened),
+            served_by=counts_table("model version", count_values(happened["model_version"])),
             windows=dg.MetadataValue.md(kpi_report.performance_markdown(frame)),
+            events=counts_table("events", {name: len(ids) for name, ids in asdict(recorded).items()}),
             rolling_mae=picture(pictures.rolling_mae_picture(happened, validation_mae_min), "rolling MAE"),
         ),
     )
 
 
-def _record_degradation(workspace: Workspace, version: str, happened: pd.DataFrame, windows: pd.DataFrame) -> None:
-    """One event a served version: retraining is asked for once, and again only when another version degrades."""
-    from atmr_pipeline.resources.fingerprints import fingerprint
-    from atmr_pipeline.state.drift_events import DriftEvent, insert_drift_event
+def _record_degradation(
+    workspace: Workspace,
+    version: str,
+    happened: pd.DataFrame,
+    validations: dict[str, dict[str, Any]],
+    windows: pd.DataFrame,
+) -> "Recorded":
+    """One event a degradation, however long it goes on and however often the champion changes meanwhile."""
+    from atmr_pipeline.monitoring.events import DriftKind
+    from atmr_pipeline.monitoring.performance import degradation_alarm, performance
+    from atmr_pipeline.monitoring.thresholds import DriftSettings
+    from atmr_pipeline.state import drift_events
 
-    degraded = windows[windows["degraded"].fillna(False).astype(bool)]
-    if degraded.empty:
-        return
-    figures = degraded[["window_days", "n", "mae", "mae_low", "mae_high", "mae_ratio"]].round(4)
-    event = DriftEvent(
-        event_id=fingerprint({"kind": "performance", "version": version})[:24],
-        kind="performance",
-        detected_on=happened["service_day"].max().date(),
-        severity="critical",
-        evidence={"degraded": figures.to_dict("records")},
+    kind = str(DriftKind.PERFORMANCE)
+    if happened.empty or windows["degraded"].isna().all():
+        return drift_events.Recorded()
+    as_of = happened["service_day"].max().date()
+    quiet_days = DriftSettings.from_knobs(workspace.settings).quiet_days_to_close
+    alarm = degradation_alarm(
+        windows,
+        lambda day: performance(happened, validations, as_of=day),
+        as_of=as_of,
+        first_day=happened["service_day"].min().date(),
+        seen=drift_events.last_seen(workspace.state).get((kind, None)),
+        quiet_days=quiet_days,
         model_version=version,
     )
-    insert_drift_event(workspace.state, event)
+    return drift_events.record_alarms(
+        workspace.state, [alarm] if alarm else [], as_of=as_of, quiet_days=quiet_days, kinds=[kind]
+    )
 
 
 @dg.asset(
@@ -258,7 +275,9 @@ def _quiet(workspace: Workspace, name: str) -> dg.AssetCheckResult:
     )
 
 
-@dg.asset_check(asset="residual_drift", description="The champion's residuals are centred where they were held out.")
+@dg.asset_check(
+    asset="residual_drift", description="The residuals of what was served are centred where they were held out."
+)
 def residual_drift_quiet(workspace: Workspace) -> dg.AssetCheckResult:
     verdict = workspace.tables.read_value("drift_verdict")
     return check_result(not verdict["residual_alarm"], verdict["residuals"], blocking=False)

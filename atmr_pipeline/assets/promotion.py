@@ -1,101 +1,71 @@
-"""Promotion: the gates, one check each, and the alias that moves only when all of them passed."""
+"""Promotion: the gates, one check each, and the alias that moves only when all of them passed.
 
-from collections.abc import Callable, Iterator
-from typing import Any
+The checks judge and keep their verdicts; what moves the alias uses exactly these and judges nothing again.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import pandas as pd
 
-from atmr_pipeline.assets.common import MACHINE_LEARNING, check_result
+from atmr_pipeline.assets.common import MACHINE_LEARNING, check_result, frame_markdown
+from atmr_pipeline.assets.delay_judging import judge_delay
+from atmr_pipeline.assets.policy_judging import judge_policy
+from atmr_pipeline.resources.drift_answers import answer_of_run
 from atmr_pipeline.resources.workspace import Workspace
+
+if TYPE_CHECKING:
+    from atmr_pipeline.promotion.gates import GateVerdict, Judgement
 
 GROUP = "promotion"
 CHALLENGER = {"delay": "delay_model", "policy": "dispatch_policy"}
 EVALUATION = {"delay": "delay_evaluation", "policy": "dispatch_evaluation"}
+VERDICTS = {"delay": "delay_verdicts", "policy": "policy_verdicts"}
+BY_HAND = "by_hand"
 
 DELAY_GATES = (
     "enough_rows", "enough_days", "better_than_constant_mean", "not_worse_than_constant_median",
-    "not_worse_than_spline_ridge", "not_inferior_to_champion", "coverage", "bias", "brier_not_worse_than_constant",
-    "reload_identical",
+    "not_worse_than_spline_ridge", "not_inferior_to_champion", "not_inferior_to_anchor",
+    "brier_not_inferior_to_champion", "brier_not_worse_than_constant", "slices", "coverage", "bias",
+    "reload_identical", "no_leak", "latency", "company_accuracy", "company_precision", "company_recall", "company_f1",
 )  # fmt: skip
 POLICY_GATES = (
-    "enough_days", "better_than_greedy", "better_than_least_loaded", "not_inferior_to_champion", "completion",
-    "max_delay", "reload_identical", "not_worse_than_untrained",
+    "enough_days", "better_than_greedy", "better_than_least_loaded", "better_than_local_search",
+    "not_inferior_to_champion", "not_inferior_to_anchor", "not_worse_than_untrained", "better_than_untrained",
+    "not_inferior_to_resolve", "completion", "max_delay", "invalid_actions", "guard_refusals", "load_gap_floor",
+    "completion_floor", "on_time_floor", "latency", "reload_identical",
 )  # fmt: skip
+DECISIONS = ("promoted", "refused", "rolled_back")
+Judge = Callable[[Workspace], "list[GateVerdict]"]
 
 
-def delay_verdicts(workspace: Workspace) -> list[Any]:
-    """Verdicts on the delay challenger, from the held-out predictions and the champion's on the same rows."""
-    from atmr_pipeline.domain.errors import ModelIntegrityError
-    from atmr_pipeline.promotion.gates import delay_gates
-    from atmr_pipeline.resources.serving import champion, features_for, load_version
+def judged(workspace: Workspace, kind: str, judge: Judge, run: dg.DagsterRun) -> "Judgement":
+    """Judge the challenger and keep the verdicts, with the version and the champion's number that they are about."""
+    from atmr_pipeline.promotion.gates import Judgement
+    from atmr_pipeline.state.drift_answers import REFUSED
 
-    holdout = workspace.tables.read("delay_evaluation")
-    actual = holdout["delay_min"]
-    inside = (actual >= holdout["low_min"]) & (actual <= holdout["high_min"])
-    late = holdout["is_late"].astype(float)
-    frame = pd.DataFrame(
-        {
-            "service_day": holdout["service_day"],
-            "error_challenger_min": holdout["expected_delay_min"] - actual,
-            "abs_error_constant_mean_min": (holdout["constant_mean_min"] - actual).abs(),
-            "abs_error_constant_median_min": (holdout["constant_median_min"] - actual).abs(),
-            "abs_error_spline_ridge_min": (holdout["spline_ridge_min"] - actual).abs(),
-            "covered_challenger": inside,
-            "brier_challenger": (holdout["p_late"] - late) ** 2,
-            "brier_constant": (holdout["constant_p_late"] - late) ** 2,
-        }
+    # Read before the gates judge, so that a champion that moves meanwhile is noticed.
+    champion, anchor = (workspace.registry.alias(kind, name) for name in ("champion", "anchor"))
+    version = workspace.tables.read_value(CHALLENGER[kind])["version_id"]
+    judgement = Judgement(
+        kind=kind,
+        version_id=version,
+        champion_seq=champion.seq if champion else 0,
+        verdicts=tuple(judge(workspace)),
+        champion=champion.version_id if champion else None,
+        anchor=anchor.version_id if anchor else None,
+        run_id=run.run_id,
     )
-    record = workspace.tables.read_value("delay_model")
-    current = workspace.registry.alias("delay", "champion")
-    if current is not None and current.version_id != record["version_id"]:
-        try:
-            served = champion(workspace, "delay")
-            predicted = served.model.predict(features_for(served.model, holdout))["expected_delay_min"]
-        except ModelIntegrityError as error:
-            # Else a champion that cannot be read would refuse every successor for ever; the other gates still hold.
-            dg.get_dagster_logger().warning(f"no comparison with the champion {current.version_id}: {error}")
-        else:
-            frame["abs_error_champion_min"] = (predicted.set_axis(holdout.index) - actual).abs()
-    challenger = load_version(workspace, "delay", record["version_id"])
-    again = challenger.predict(holdout[list(challenger.feature_names_)])["expected_delay_min"].to_numpy()
-    belongs = bool((holdout["model_version"] == record["version_id"]).all())
-    identical = belongs and bool((again == holdout["expected_delay_min"].to_numpy()).all())
-    return delay_gates(frame, reload_identical=identical)
+    workspace.tables.write_value(VERDICTS[kind], judgement.to_value())
+    _record_refusal(workspace, judgement)
+    if not judgement.decision().promote:
+        answer_of_run(workspace.state, run.tags, f"{REFUSED} {version}")
+    return judgement
 
 
-def policy_verdicts(workspace: Workspace) -> list[Any]:
-    """Verdicts on the dispatch challenger, from its held-out days."""
-    from atmr_pipeline.promotion.gates import policy_gates
-
-    table = workspace.tables.read("dispatch_evaluation")
-    wide = table.pivot(index=["company_id", "service_day"], columns="method", values="cost").reset_index()
-    ours = table[table["method"] == "policy"].set_index(["company_id", "service_day"])
-    keyed = ours.loc[list(zip(wide["company_id"], wide["service_day"], strict=True))]
-    frame = pd.DataFrame(
-        {
-            "service_day": wide["service_day"],
-            "cost_challenger": wide["policy"],
-            "cost_greedy": wide["greedy"],
-            "cost_least_loaded": wide["least_loaded"],
-            "cost_local_search": wide["local_search"],
-            "cost_untrained": wide["untrained"],
-            "bookings": keyed["bookings"].to_numpy(),
-            "completed": keyed["completed"].to_numpy(),
-            "max_delay_min": keyed["max_delay_min"].to_numpy(),
-        }
-    )
-    if "champion" in wide.columns:
-        frame["cost_champion"] = wide["champion"]
-    record = workspace.tables.read_value("dispatch_policy")
-    # The evaluated policy was loaded from the registry, so its plans are the saved files' plans: what must hold is that
-    # the figures belong to the version that would be promoted.
-    belongs = bool((table["model_version"] == record["version_id"]).all())
-    return policy_gates(frame, reload_identical=belongs)
-
-
-def _gates(kind: str, names: tuple[str, ...], judge: Callable[[Workspace], list[Any]]) -> dg.AssetChecksDefinition:
-    evaluation, challenger = EVALUATION[kind], CHALLENGER[kind]
+def _gates(kind: str, names: tuple[str, ...], judge: Judge) -> dg.AssetChecksDefinition:
+    evaluation = EVALUATION[kind]
     specs = [
         dg.AssetCheckSpec(name, asset=evaluation, blocking=True, description=f"Gate: {name.replace('_', ' ')}.")
         for name in names
@@ -103,50 +73,60 @@ def _gates(kind: str, names: tuple[str, ...], judge: Callable[[Workspace], list[
 
     @dg.multi_asset_check(name=f"{evaluation}_gates", specs=specs)
     def gates(context: dg.AssetCheckExecutionContext, workspace: Workspace) -> Iterator[dg.AssetCheckResult]:
-        judged = judge(workspace)
-        version = workspace.tables.read_value(challenger)["version_id"]
-        _record_refusal(workspace, kind, version, judged, context.run.run_id)
-        verdicts = {verdict.name: verdict for verdict in judged}
+        verdicts = {one.name: one for one in judged(workspace, kind, judge, context.run).verdicts}
         for name in names:
             yield _as_check(verdicts[name], evaluation)
 
     return gates
 
 
-def _as_check(verdict: Any, evaluation: str) -> dg.AssetCheckResult:
+def _as_check(verdict: "GateVerdict", evaluation: str) -> dg.AssetCheckResult:
+    table = {"table": frame_markdown(pd.DataFrame(list(verdict.table)))} if verdict.table else {}
     result = check_result(
         verdict.passed,
         verdict.detail,
         blocking=verdict.blocking,
-        value=verdict.value if verdict.value == verdict.value else "unknown",
-        threshold=verdict.threshold,
+        value=_known(verdict.value),
+        threshold=_known(verdict.threshold),
         n=verdict.n,
+        verdict=verdict.verdict,
+        **table,
     )
     return result._replace(asset_key=dg.AssetKey(evaluation), check_name=verdict.name)
 
 
-def _record_refusal(workspace: Workspace, kind: str, version: str, verdicts: list[Any], run_id: str) -> None:
-    """Write a refusal to the audit log; judging the same challenger again to the same end adds no line."""
-    from atmr_pipeline.promotion.decide import decide
+def _known(figure: float) -> float | str:
+    return figure if figure == figure else "unknown"
 
-    decision = decide(verdicts)
+
+def _record_refusal(workspace: Workspace, judgement: "Judgement") -> None:
+    """Write a refusal to the audit log; judging the same challenger again to the same end adds no line."""
+    decision, kind, version = judgement.decision(), judgement.kind, judgement.version_id
     if decision.promote:
         return
-    last = workspace.registry.history(kind)[-1:]
-    if last and (last[0].action, last[0].to_version, last[0].reason) == ("refused", version, decision.reason):
+    decided = [event for event in workspace.registry.history(kind) if event.action in DECISIONS]
+    same = ("refused", version, decision.reason)
+    if same in [(event.action, event.to_version, event.reason) for event in decided[-1:]]:
         return
-    workspace.registry.refuse(kind, version, decision.reason, decision.as_evidence(), actor=f"run:{run_id}")
+    actor = f"run:{judgement.run_id}"
+    workspace.registry.refuse(kind, version, decision.reason, decision.as_evidence(), actor=actor)
 
 
-delay_gate_checks = _gates("delay", DELAY_GATES, delay_verdicts)
-policy_gate_checks = _gates("policy", POLICY_GATES, policy_verdicts)
+delay_gate_checks = _gates("delay", DELAY_GATES, judge_delay)
+policy_gate_checks = _gates("policy", POLICY_GATES, judge_policy)
 
 
-def _promote(workspace: Workspace, kind: str, version: str, verdicts: list[Any], run_id: str) -> dict[str, Any]:
+def promote(workspace: Workspace, kind: str, names: tuple[str, ...], run_id: str) -> dict[str, Any]:
+    """Move the alias if the kept verdicts allow it, or say that a person has to.
+
+    Raises
+    ------
+    PromotionRefusedError
+        If a gate refused, the verdicts are about another version or champion, or a person rolled this version back.
+    """
     from atmr_pipeline.domain.errors import PromotionRefusedError
-    from atmr_pipeline.promotion.decide import decide
 
-    registry = workspace.registry
+    registry, version = workspace.registry, workspace.tables.read_value(CHALLENGER[kind])["version_id"]
     current = registry.alias(kind, "champion")
     if current is not None and current.version_id == version:
         return {"champion": version, "moved": False, "reason": "this version is the champion already"}
@@ -154,9 +134,13 @@ def _promote(workspace: Workspace, kind: str, version: str, verdicts: list[Any],
         raise PromotionRefusedError(
             f"{kind} {version} was rolled back ({why}): promote it by hand if it is wanted again"
         )
-    decision = decide(verdicts)
+    decision = _verdicts(workspace, kind, version, current.seq if current else 0, names).decision()
     if not decision.promote:
         raise PromotionRefusedError(f"{kind} {version}: {decision.reason}")
+    if workspace.settings.promotion_mode == BY_HAND:
+        waits = f"{decision.reason}; ATMR_PROMOTION_MODE is by_hand: a person runs `atmr promote {kind} {version}`"
+        serving = current.version_id if current else None
+        return {"champion": serving, "moved": False, "reason": waits, "waiting": version}
     registry.promote(
         kind,
         version,
@@ -166,6 +150,17 @@ def _promote(workspace: Workspace, kind: str, version: str, verdicts: list[Any],
         evidence=decision.as_evidence(),
     )
     return {"champion": version, "moved": True, "reason": decision.reason}
+
+
+def _verdicts(workspace: Workspace, kind: str, version: str, seq: int, names: tuple[str, ...]) -> "Judgement":
+    from atmr_pipeline.domain.errors import PromotionRefusedError
+    from atmr_pipeline.promotion.gates import Judgement
+
+    if not workspace.tables.has(VERDICTS[kind]):
+        raise PromotionRefusedError(f"{kind} {version}: never judged; materialise the checks of {EVALUATION[kind]}")
+    judgement = Judgement.from_value(workspace.tables.read_value(VERDICTS[kind]))
+    judgement.check_valid_for(version, seq, names)
+    return judgement
 
 
 def _rolled_back(workspace: Workspace, kind: str, version: str) -> str | None:
@@ -188,9 +183,22 @@ def _rolled_back(workspace: Workspace, kind: str, version: str) -> str | None:
     description="The alias `champion` of the delay model, moved by compare-and-swap with an audit row.",
 )
 def promoted_delay_model(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
-    version = workspace.tables.read_value("delay_model")["version_id"]
-    outcome = _promote(workspace, "delay", version, delay_verdicts(workspace), context.run_id)
+    outcome = promote(workspace, "delay", DELAY_GATES, context.run_id)
+    _answer_alarms(workspace, outcome, context.run.tags)
     return dg.MaterializeResult(value=outcome, metadata=outcome)
+
+
+def _answer_alarms(workspace: Workspace, outcome: dict[str, Any], run_tags: Mapping[str, str]) -> None:
+    """Write on the alarms what came of them: on all that the new champion has learned of, or on the run's own."""
+    from atmr_pipeline.promotion.answers import answer_alarms
+    from atmr_pipeline.state.drift_answers import UNCHANGED, WAITS
+
+    if outcome["moved"]:
+        answer_alarms(workspace.registry, outcome["champion"])
+    elif "waiting" in outcome:
+        answer_of_run(workspace.state, run_tags, f"{WAITS} {outcome['waiting']}")
+    else:
+        answer_of_run(workspace.state, run_tags, f"{UNCHANGED} {outcome['champion']}")
 
 
 @dg.asset(
@@ -202,8 +210,7 @@ def promoted_delay_model(context: dg.AssetExecutionContext, workspace: Workspace
     description="The alias `champion` of the dispatch policy, moved by compare-and-swap with an audit row.",
 )
 def promoted_dispatch_policy(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
-    version = workspace.tables.read_value("dispatch_policy")["version_id"]
-    outcome = _promote(workspace, "policy", version, policy_verdicts(workspace), context.run_id)
+    outcome = promote(workspace, "policy", POLICY_GATES, context.run_id)
     return dg.MaterializeResult(value=outcome, metadata=outcome)
 
 
@@ -219,6 +226,8 @@ def promoted_dispatch_policy_intact(workspace: Workspace) -> dg.AssetCheckResult
 
 def _intact(workspace: Workspace, kind: str) -> dg.AssetCheckResult:
     served = workspace.registry.champion_path(kind)
+    if served is None and workspace.settings.promotion_mode == BY_HAND:
+        return check_result(False, "nothing is served yet: the first champion waits for a person", blocking=False)
     if served is None:
         return check_result(False, "nothing is served: no champion")
     return check_result(not served.is_fallback, f"version {served.version_id} is served", version=served.version_id)

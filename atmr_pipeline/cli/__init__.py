@@ -1,6 +1,7 @@
 """The ``atmr`` command. Exit codes: 0 done, 1 the pipeline refused or failed (one clear line), 2 wrong use."""
 
 import sys
+from collections.abc import Callable
 
 import typer
 
@@ -8,16 +9,30 @@ from atmr_pipeline.cli import cards, pipeline, registry
 from atmr_pipeline.cli.data import excel_app, gazetteer_app
 from atmr_pipeline.cli.demo import demo_app
 from atmr_pipeline.cli.dispatch import dispatch_app
+from atmr_pipeline.cli.notify import notify_app
 from atmr_pipeline.cli.output import say
 from atmr_pipeline.domain.errors import AtmrError, SettingsError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-for command in (pipeline.run, pipeline.status, pipeline.ui, registry.promote, registry.rollback, cards.model_card):
+COMMANDS: list[Callable[..., None]] = [
+    pipeline.run,
+    pipeline.status,
+    pipeline.ui,
+    cards.model_card,
+    registry.versions,
+    registry.history,
+    registry.promote,
+    registry.rollback,
+    registry.anchor,
+    registry.retrain,
+]
+for command in COMMANDS:
     app.command()(command)
 app.add_typer(demo_app, name="demo")
 app.add_typer(excel_app, name="excel")
 app.add_typer(gazetteer_app, name="gazetteer")
 app.add_typer(dispatch_app, name="dispatch")
+app.add_typer(notify_app, name="notify")
 
 
 def main() -> None:

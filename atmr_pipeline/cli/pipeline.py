@@ -1,6 +1,8 @@
 """The pipeline: run it, look at it, open its UI."""
 
-import os
+import signal
+import socket
+import subprocess
 import sys
 from typing import Annotated
 
@@ -49,14 +51,41 @@ def status(as_json: AsJson = False) -> None:
 
 
 def ui(port: Annotated[int | None, typer.Option(help="port; default ATMR_UI_PORT")] = None) -> None:
-    """Open the Dagster UI (webserver and daemon) on this home, on the loopback interface."""
+    """Open the Dagster UI (webserver and daemon) and the reports of this home, on the loopback interface."""
+    from atmr_pipeline.cli.reports import served
     from atmr_pipeline.jobs.pipeline import ensure_demo
     from atmr_pipeline.jobs.runner import prepare_dagster_home
 
     settings = load_settings()
+    chosen = port or settings.ui_port
+    _refuse_taken(chosen)
     ensure_demo(settings)
     prepare_dagster_home(settings)
-    chosen = str(port or settings.ui_port)
-    out.print(f"Dagster UI: http://127.0.0.1:{chosen} (Ctrl-C ends it)", highlight=False)
-    arguments = ["dev", "-m", "atmr_pipeline.definitions", "-h", "127.0.0.1", "-p", chosen]
-    os.execv(sys.executable, [sys.executable, "-m", "dagster", *arguments])
+    with served(settings.reports_dir, settings.reports_port) as reports:
+        out.print(f"Dagster UI: http://127.0.0.1:{chosen}/ (Ctrl-C ends it)", highlight=False)
+        out.print(f"Reports:    {reports}", highlight=False)
+        dev = ["dagster", "dev", "-m", "atmr_pipeline.definitions", "-h", "127.0.0.1", "-p", str(chosen)]
+        code = _run_to_its_end([sys.executable, "-m", *dev])
+    raise typer.Exit(code)
+
+
+def _refuse_taken(port: int) -> None:
+    """Say it before anything is started: Dagster would say it in forty lines, after its daemon has begun to work."""
+    from atmr_pipeline.cli.reports import HOST, PortTakenError
+
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((HOST, port))
+        except OSError:
+            raise PortTakenError(f"port {port} is taken: choose another with --port or ATMR_UI_PORT") from None
+
+
+def _run_to_its_end(command: list[str]) -> int:
+    """Run a command whose end is ours; a signal that asks us to end is passed on, and waited for."""
+    # In a session of its own it gets each signal once: a terminal would send Ctrl-C to both.
+    process = subprocess.Popen(command, start_new_session=True)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda received, _: process.send_signal(received))
+    code = process.wait()
+    return 0 if code in (-signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP) else code

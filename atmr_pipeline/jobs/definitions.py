@@ -1,6 +1,10 @@
 """The pipeline's jobs: what runs together, and why."""
 
+from typing import Any
+
 import dagster as dg
+
+from atmr_pipeline.jobs.registry_jobs import REGISTRY_JOBS
 
 EXTRACTION = dg.AssetSelection.groups("extraction", "surroundings")
 DAILY_TABLES = ("operations_schema", "bookings", "assignments", "dispatch_runs")
@@ -42,4 +46,11 @@ excel_import = dg.define_asset_job(
     description="Reads the workbooks in the inbox, geocodes their courses, and rebuilds the history.",
 )
 
-JOBS = [weekly_full_training, daily_retraining, drift_retraining, nightly_feedback, excel_import]
+JOBS: list[Any] = [
+    weekly_full_training,
+    daily_retraining,
+    drift_retraining,
+    nightly_feedback,
+    excel_import,
+    *REGISTRY_JOBS,
+]

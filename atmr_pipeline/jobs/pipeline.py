@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 LAST_RUN = "last_run"
 SOURCE = "source"
 OUTCOME_SETTINGS = (
-    "seed", "history_start", "late_window_days", "delay_holdout_days", "delay_holdout_rows", "delay_minimum_rows", "delay_minimum_days",
-    "policy_holdout_days", "policy_minimum_days", "policy_gradient_steps", "policy_generated_days",
-    "policy_beam_width", "running_training_s", "company_gates", "promotion_mode", "ab_test",
+    "seed", "history_start", "late_window_days", "delay_holdout_days", "delay_holdout_rows", "delay_minimum_rows",
+    "delay_minimum_days",     "policy_holdout_days", "policy_minimum_days", "policy_gradient_steps",
+    "policy_generated_days", "policy_beam_width", "running_training_s", "company_gates", "promotion_mode", "ab_test",
     "ab_ratio", "shadow_max_days", "travel_detour",
     "online_geocoders", "nominatim_url", "geoadmin_url", "osrm_url", "workbook_max_file_mb",
     "workbook_max_uncompressed_mb", "workbook_max_rows", "workbook_max_columns", "workbook_max_sheets",

@@ -4,6 +4,7 @@ import fcntl
 import os
 import shutil
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,12 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from atmr_pipeline.domain.errors import AtmrError
-from atmr_pipeline.settings import Settings
+from atmr_pipeline.resources.liveness import is_dead
+from atmr_pipeline.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     import dagster as dg
 
-PROCESS_TAG = "atmr/process"
+COMMAND_TAG = "atmr/command_on"
+"""On runs of a command: the home whose run lock the command holds."""
+MAX_RETRIES_TAG = "dagster/max_retries"
+TURN_LIMIT_S = 3_600.0
 Progress = Callable[[str, int, int], None]
 """Called with the step in work, the steps done and the steps planned."""
 
@@ -76,15 +81,18 @@ def prepare_dagster_home(settings: Settings) -> Path:
 def close_abandoned_runs(instance: "dg.DagsterInstance") -> int:
     """Mark runs of dead processes as failed, and give back the pool slots that they held.
 
-    Otherwise the UI would show them as running for ever, and the next run would wait for their slots as long.
+    Otherwise the UI would show them as running for ever, and the next run would wait for their slots as long. The
+    caller holds the home's run lock (:func:`exclusive`): whatever a command began on this home is then surely over.
     """
     import dagster as dg
 
-    open_states = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.NOT_STARTED]
+    root = load_settings().root
+    open_states = [*_under_way_states(), dg.DagsterRunStatus.NOT_STARTED]
     closed = 0
-    for run in instance.get_runs(filters=dg.RunsFilter(statuses=open_states)):
-        process = run.tags.get(PROCESS_TAG)
-        if process and not Path(f"/proc/{process}").exists():
+    for record in instance.get_run_records(filters=dg.RunsFilter(statuses=open_states)):
+        run = record.dagster_run
+        begun_at = record.start_time or record.create_timestamp.timestamp()
+        if run.tags.get(COMMAND_TAG) == str(root) or is_dead(root, run.run_id, begun_at):
             instance.report_run_failed(run, "the process that ran this is gone")
             instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
             closed += 1
@@ -99,11 +107,42 @@ def refuse_beside_others(instance: "dg.DagsterInstance") -> None:
     AlreadyRunningError
         Naming the job.
     """
+    if (run := _under_way(instance)) is not None:
+        raise AlreadyRunningError(f"a run of {run.job_name} is under way (run {run.run_id}): wait for it to end")
+
+
+def wait_for_others(
+    instance: "dg.DagsterInstance", on_progress: Progress | None = None, *, limit_s: float = TURN_LIMIT_S
+) -> None:
+    """Let a run that the daemon began between two of our jobs end first; the daemon lets ours end in the same way.
+
+    The daemon counts every run that is under way, ours too, before it takes the next one from its queue. Both may
+    still begin in the same second; the pools then keep the training to one.
+
+    Raises
+    ------
+    AlreadyRunningError
+        If it has not ended in ``limit_s`` seconds.
+    """
+    deadline = time.monotonic() + limit_s
+    while (run := _under_way(instance)) is not None:
+        if time.monotonic() > deadline:
+            refuse_beside_others(instance)
+        if on_progress is not None:
+            on_progress(f"waiting for {run.job_name}", 0, 0)
+        time.sleep(1.0)
+
+
+def _under_way(instance: "dg.DagsterInstance") -> "dg.DagsterRun | None":
     import dagster as dg
 
-    running = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING]
-    for run in instance.get_runs(filters=dg.RunsFilter(statuses=running), limit=1):
-        raise AlreadyRunningError(f"a run of {run.job_name} is under way (run {run.run_id}): wait for it to end")
+    return next(iter(instance.get_runs(filters=dg.RunsFilter(statuses=_under_way_states()), limit=1)), None)
+
+
+def _under_way_states() -> "list[dg.DagsterRunStatus]":
+    import dagster as dg
+
+    return [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.CANCELING]
 
 
 def run_job(
@@ -134,7 +173,9 @@ def run_job(
 
     job = defs().resolve_job_def(name)
     run_id = str(uuid.uuid4())
-    tags = {PROCESS_TAG: str(os.getpid()), **(range_tags(*days) if days else {})}
+    # A command is repeated by whoever gave it, not by the daemon.
+    tags = {COMMAND_TAG: str(load_settings().root), MAX_RETRIES_TAG: "0", **(range_tags(*days) if days else {})}
+    wait_for_others(instance, on_progress)
     with _watching(instance, run_id, on_progress):
         result = job.execute_in_process(
             instance=instance,

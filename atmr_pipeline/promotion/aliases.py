@@ -14,6 +14,10 @@ from atmr_pipeline.state.upsert import insert, wrote_row
 
 CHAMPION = "champion"
 PREVIOUS = "previous"
+CHALLENGER = "challenger"
+"""Scored beside the champion on live days without acting."""
+ANCHOR = "anchor"
+"""The fixed version that every challenger is compared with, so that small steps down cannot add up."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,16 @@ def read_alias(connection: sa.Connection, kind: str, alias: str) -> AliasState |
     return AliasState(*row) if row else None
 
 
+def read_aliases(connection: sa.Connection, kind: str) -> dict[str, AliasState]:
+    """Every alias of a kind that is set, by name."""
+    query = (
+        sa.select(model_alias.c.alias, model_alias.c.version_id, model_alias.c.seq, model_alias.c.updated_at)
+        .where(model_alias.c.kind == kind)
+        .order_by(model_alias.c.alias)
+    )
+    return {row[0]: AliasState(*row[1:]) for row in connection.execute(query)}
+
+
 def require_alias(connection: sa.Connection, kind: str, alias: str) -> AliasState:
     """Where an alias points that must exist.
 
@@ -70,20 +84,25 @@ def aliases_of(connection: sa.Connection, version_id: str) -> list[str]:
     return sorted(connection.execute(query).scalars())
 
 
-def swap_alias(connection: sa.Connection, kind: str, alias: str, version_id: str, *, expected_seq: int) -> bool:
+def swap_alias(
+    connection: sa.Connection, kind: str, alias: str, version_id: str, *, expected_seq: int, seq: int | None = None
+) -> bool:
     """Point an alias at a version if its number is still the expected one.
 
     Parameters
     ----------
     expected_seq : int
         0 if the alias must not exist yet.
+    seq : int, optional
+        The alias' number afterwards; by default one more than expected.
 
     Returns
     -------
     bool
         False if another process moved it first; nothing is written then.
     """
-    values = {"version_id": version_id, "seq": expected_seq + 1, "updated_at": utc_now()}
+    number = expected_seq + 1 if seq is None else seq
+    values = {"version_id": version_id, "seq": number, "updated_at": utc_now()}
     if expected_seq == 0:
         creation = insert(connection, model_alias).values(kind=kind, alias=alias, **values)
         return wrote_row(connection, creation.on_conflict_do_nothing(index_elements=["kind", "alias"]))
@@ -93,6 +112,20 @@ def swap_alias(connection: sa.Connection, kind: str, alias: str, version_id: str
         .values(values)
     )
     return bool(connection.execute(move).rowcount == 1)
+
+
+def remove_alias(connection: sa.Connection, kind: str, alias: str, *, expected_seq: int) -> bool:
+    """Remove an alias if its number is still the expected one; False if another process moved it first."""
+    removal = sa.delete(model_alias).where(
+        model_alias.c.kind == kind, model_alias.c.alias == alias, model_alias.c.seq == expected_seq
+    )
+    return bool(connection.execute(removal).rowcount == 1)
+
+
+def last_seq(connection: sa.Connection, kind: str, alias: str) -> int:
+    """The highest number that the audit log knows of an alias; 0 if it was never set."""
+    query = sa.select(sa.func.max(model_event.c.seq)).where(model_event.c.kind == kind, model_event.c.alias == alias)
+    return connection.execute(query).scalar_one() or 0
 
 
 def set_previous(connection: sa.Connection, kind: str, version_id: str | None) -> None:

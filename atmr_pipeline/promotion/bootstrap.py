@@ -1,12 +1,12 @@
 """Paired bootstrap over days: how sure a difference between two models on the same days is."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
 
 RESAMPLES = 2_000
-_RESAMPLES_AT_ONCE = 250
 
 
 @dataclass(frozen=True)
@@ -50,19 +50,15 @@ def compare_by_day(
     seed : int
         Same data and seed, same verdict.
     """
-    sums = pd.DataFrame({"day": days, "challenger": challenger, "reference": reference}).groupby("day").sum().to_numpy()
+    day = pd.factorize(days, sort=True)[0]
+    sums = np.column_stack([np.bincount(day, weights=cost.to_numpy("float64")) for cost in (challenger, reference)])
     total_challenger, total_reference = sums.sum(axis=0)
     if len(sums) == 0 or not total_reference > 0:
         return PairedComparison(float("nan"), float("nan"), float("nan"), len(days), len(sums))
-    rng = np.random.default_rng(seed)
-    equal = np.full(len(sums), 1.0 / len(sums))
-    ratios = []
-    for _ in range(RESAMPLES // _RESAMPLES_AT_ONCE):
-        drawn = rng.multinomial(len(sums), equal, size=_RESAMPLES_AT_ONCE) @ sums
-        # Days whose reference cost is zero can make up a whole draw; such a draw says "no bound".
-        with np.errstate(divide="ignore", invalid="ignore"):
-            ratios.append(np.where(drawn[:, 1] > 0, drawn[:, 0] / drawn[:, 1] - 1.0, np.inf))
-    drawn_ratios = np.concatenate(ratios)
+    drawn = _draws(len(sums), seed) @ sums
+    # Days whose reference cost is zero can make up a whole draw; such a draw says "no bound".
+    with np.errstate(divide="ignore", invalid="ignore"):
+        drawn_ratios = np.where(drawn[:, 1] > 0, drawn[:, 0] / drawn[:, 1] - 1.0, np.inf)
     return PairedComparison(
         relative=float(total_challenger / total_reference - 1.0),
         lower=float(np.quantile(drawn_ratios, 1.0 - level, method="lower")),
@@ -70,3 +66,10 @@ def compare_by_day(
         rows=len(days),
         days=len(sums),
     )
+
+
+@lru_cache(maxsize=4)
+def _draws(n_days: int, seed: int) -> np.ndarray:
+    """How often each day is drawn, shape (RESAMPLES, n_days): the same for every comparison over so many days."""
+    counts = np.random.default_rng(seed).multinomial(n_days, np.full(n_days, 1.0 / n_days), size=RESAMPLES)
+    return counts.astype(np.uint16)

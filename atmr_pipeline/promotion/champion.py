@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 
-from atmr_pipeline.domain.errors import PromotionRefusedError
+from atmr_pipeline.domain.errors import ModelIntegrityError, PromotionRefusedError
 from atmr_pipeline.promotion.aliases import (
     CHAMPION,
     PREVIOUS,
@@ -18,6 +19,7 @@ from atmr_pipeline.promotion.aliases import (
     set_previous,
     swap_alias,
 )
+from atmr_pipeline.promotion.pointers import anchor_first, end_challenge
 from atmr_pipeline.promotion.versions import is_registered
 
 
@@ -40,13 +42,15 @@ def promote_champion(
     """
     current = read_alias(connection, kind, CHAMPION)
     if (current.seq if current else 0) != expected_seq:
-        raise _moved(kind)
+        raise champion_moved(kind)
     if current and current.version_id == version_id:
         return
     replaced = current.version_id if current else None
     _move(connection, kind, version_id, expected_seq)
     if replaced:
         set_previous(connection, kind, replaced)
+    anchor_first(connection, kind, replaced or version_id, actor=actor)
+    end_challenge(connection, kind, version_id, actor=actor)
     event = ModelEvent(kind, "promoted", actor, reason, CHAMPION, replaced, version_id, expected_seq + 1, evidence)
     append_event(connection, event)
 
@@ -66,6 +70,7 @@ def restore_previous(
     older = champion_before(connection, kind, restored)
     usable = older is not None and older != left and is_registered(connection, older)
     set_previous(connection, kind, older if usable else None)
+    end_challenge(connection, kind, restored, actor=actor)
     append_event(connection, ModelEvent(kind, "rolled_back", actor, reason, CHAMPION, left, restored, current.seq + 1))
 
 
@@ -87,9 +92,15 @@ def record_fallback(
 
 
 def _move(connection: sa.Connection, kind: str, version_id: str, expected_seq: int) -> None:
-    if not swap_alias(connection, kind, CHAMPION, version_id, expected_seq=expected_seq):
-        raise _moved(kind)
+    try:
+        moved = swap_alias(connection, kind, CHAMPION, version_id, expected_seq=expected_seq)
+    except IntegrityError:
+        # Deleted between the caller's look and the move: the foreign key holds.
+        raise ModelIntegrityError(f"no model version {version_id} is registered") from None
+    if not moved:
+        raise champion_moved(kind)
 
 
-def _moved(kind: str) -> PromotionRefusedError:
-    return PromotionRefusedError(f"{kind}: the champion moved meanwhile; judge the challenger against the new one")
+def champion_moved(kind: str) -> PromotionRefusedError:
+    """That another process was faster."""
+    return PromotionRefusedError(f"{kind}: the champion moved meanwhile; look at the new one and decide again")

@@ -9,6 +9,9 @@ from atmr_pipeline.domain.errors import TableContractError
 from atmr_pipeline.promotion.bootstrap import PairedComparison
 from atmr_pipeline.promotion.verdict import GateVerdict
 
+NO_CHAMPION = "no champion yet: judged against the baselines alone"
+NO_ANCHOR = "no anchor yet: it is set with the first promotion"
+
 
 def checked_frame(frame: pd.DataFrame, required: Iterable[str], optional: Iterable[str], what: str) -> pd.DataFrame:
     """Refuse a frame that lacks columns or has unknown values: the rows that happen to be known are not the whole.
@@ -52,21 +55,27 @@ def not_worse(name: str, measure: str, comparison: PairedComparison, *, point_li
 
 
 def non_inferior(
-    name: str, measure: str, comparison: PairedComparison | None, *, margin: float, point_limit: float
+    name: str,
+    measure: str,
+    comparison: PairedComparison | None,
+    *,
+    margin: float,
+    point_limit: float,
+    missing: str = NO_CHAMPION,
+    blocking: bool = True,
 ) -> GateVerdict:
     """At most a margin worse, surely, and at most a smaller limit worse on the days as they were.
 
     "Better on these days" is a coin flip between equal models and "surely better" refuses nearly all of them;
     this rule (a one-sided non-inferiority test plus a limit on the point estimate) lets equals pass and stops the
-    small steps down that non-inferiority alone would allow. Without a champion there is nothing to compare with:
-    the gate passes and says so.
+    small steps down that non-inferiority alone would allow. Without a model to compare with (None) the gate passes as
+    not judged, and ``missing`` says why.
     """
     if comparison is None:
-        detail = "no champion yet: judged against the baselines alone"
-        return GateVerdict(name, True, math.nan, margin, 0, detail)
+        return GateVerdict.not_judged(name, margin, missing, blocking=blocking)
     passed = comparison.upper < margin and comparison.relative < point_limit
     rule = f"{measure} upper bound below {margin:+.0%} and estimate below {point_limit:+.0%}"
-    return _verdict(name, passed, comparison, comparison.upper, margin, rule, True)
+    return _verdict(name, passed, comparison, comparison.upper, margin, rule, blocking)
 
 
 def _verdict(

@@ -1,33 +1,30 @@
 """The model registry: versions named by their content, a champion that moves by compare-and-swap, an audit log."""
 
-import logging
-import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError
 
 from atmr_pipeline.domain.errors import ModelIntegrityError, PromotionRefusedError
 from atmr_pipeline.promotion.aliases import (
     CHAMPION,
     AliasState,
     ModelEvent,
-    aliases_of,
     append_event,
     read_alias,
+    read_aliases,
     read_events,
     require_alias,
 )
 from atmr_pipeline.promotion.champion import (
+    champion_moved,
     promote_champion,
     read_champion_and_previous,
-    record_fallback,
     restore_previous,
 )
+from atmr_pipeline.promotion.deletion import delete_version
 from atmr_pipeline.promotion.files import content_hash, store_directory
+from atmr_pipeline.promotion.pointers import POINTERS, point_alias, unpoint_alias
+from atmr_pipeline.promotion.served import ServedModel, served_model
 from atmr_pipeline.promotion.versions import (
     ModelVersion,
     find_version,
@@ -36,32 +33,13 @@ from atmr_pipeline.promotion.versions import (
     verified_path,
     write_version,
 )
-from atmr_pipeline.state.schema import model_version
 from atmr_pipeline.state.store import StateStore
 from atmr_pipeline.state.types import utc_now
 
-logger = logging.getLogger(__name__)
+__all__ = ["KINDS", "ModelRegistry", "ServedModel"]
 
 KINDS = ("delay", "policy")
 VERSION_HEX_DIGITS = 16
-
-
-@dataclass(frozen=True)
-class ServedModel:
-    """The files to load now.
-
-    Parameters
-    ----------
-    version_id : str
-    path : Path
-        Directory, its hash just checked.
-    is_fallback : bool
-        True if the champion is damaged and this is the previous one.
-    """
-
-    version_id: str
-    path: Path
-    is_fallback: bool
 
 
 class ModelRegistry:
@@ -126,6 +104,8 @@ class ModelRegistry:
                 evidence = {"training_fingerprint": training_fingerprint, "metrics": metrics}
                 event = ModelEvent(kind, "registered", actor, note, to_version=version_id, evidence=evidence)
                 append_event(connection, event)
+        # Whoever deleted the same content meanwhile took the files along; the row is in, so they stay now.
+        store_directory(kind, directory, self.models_dir / path, digest)
         return version_id
 
     def get(self, version_id: str) -> ModelVersion:
@@ -153,6 +133,11 @@ class ModelRegistry:
         """Where an alias points; None if it was never set."""
         with self.store.read() as connection:
             return read_alias(connection, _checked(kind), alias)
+
+    def aliases(self, kind: str) -> dict[str, AliasState]:
+        """Where every alias of a kind points, by name."""
+        with self.store.read() as connection:
+            return read_aliases(connection, _checked(kind))
 
     def promote(
         self,
@@ -187,21 +172,26 @@ class ModelRegistry:
         ModelIntegrityError
             If the version is not registered or its files are damaged.
         """
-        version = self.get(version_id)
-        if version.kind != _checked(kind):
-            raise ModelIntegrityError(f"version {version_id} is a {version.kind} model, not a {kind} model")
-        verified_path(self.models_dir, version)
+        _said(reason)
+        self._intact(_checked(kind), version_id)
         with self.store.begin() as connection:
             promote_champion(
                 connection, kind, version_id, expected_seq=expected_seq, actor=actor, reason=reason, evidence=evidence
             )
             return require_alias(connection, kind, CHAMPION)
 
-    def rollback(self, kind: str, *, actor: str, reason: str) -> AliasState:
+    def rollback(self, kind: str, *, actor: str, reason: str, expected_seq: int | None = None) -> AliasState:
         """Make the previous version the champion again.
 
         The version that is left does not become ``previous``: a damaged champion must not fall back on it. The one
         before does, so that rolling back again goes further back.
+
+        Parameters
+        ----------
+        actor, reason : str
+            Who and why, for the audit log.
+        expected_seq : int, optional
+            The champion's ``seq`` when the caller decided; by default whichever is served now is left.
 
         Raises
         ------
@@ -210,13 +200,60 @@ class ModelRegistry:
         ModelIntegrityError
             If the previous version's files are damaged.
         """
+        _said(reason)
         with self.store.begin() as connection:
             current, previous = read_champion_and_previous(connection, _checked(kind))
             if current is None or previous is None:
                 raise PromotionRefusedError(f"{kind}: there is no previous version to roll back to")
+            if expected_seq is not None and current.seq != expected_seq:
+                raise champion_moved(kind)
             verified_path(self.models_dir, read_version(connection, previous.version_id))
             restore_previous(connection, kind, current, previous, actor=actor, reason=reason)
             return require_alias(connection, kind, CHAMPION)
+
+    def point(
+        self, kind: str, alias: str, version_id: str, *, actor: str, reason: str, expected_seq: int | None = None
+    ) -> AliasState:
+        """Name a version ``challenger`` or ``anchor``, in one transaction with its audit row; nothing is served by it.
+
+        Parameters
+        ----------
+        actor, reason : str
+            Who and why, for the audit log.
+        expected_seq : int, optional
+            The alias' ``seq`` that the caller decided on, 0 if there was none; by default wherever it is now.
+
+        Returns
+        -------
+        AliasState
+            The alias now. Pointing it where it is changes nothing.
+
+        Raises
+        ------
+        PromotionRefusedError
+            If the alias moved meanwhile, or the champion would be its own challenger.
+        ModelIntegrityError
+            If the version is not registered, of another kind, or its files are damaged.
+        """
+        _pointer(alias)
+        _said(reason)
+        self._intact(_checked(kind), version_id)
+        with self.store.begin() as connection:
+            point_alias(connection, kind, alias, version_id, actor=actor, reason=reason, expected_seq=expected_seq)
+            return require_alias(connection, kind, alias)
+
+    def unpoint(self, kind: str, alias: str, *, actor: str, reason: str, expected_seq: int | None = None) -> None:
+        """Remove ``challenger`` or ``anchor``, in one transaction with its audit row; nothing if there is none.
+
+        Raises
+        ------
+        PromotionRefusedError
+            If ``expected_seq`` is given and the alias moved meanwhile.
+        """
+        _pointer(alias)
+        _said(reason)
+        with self.store.begin() as connection:
+            unpoint_alias(connection, _checked(kind), alias, actor=actor, reason=reason, expected_seq=expected_seq)
 
     def refuse(
         self, kind: str, version_id: str, reason: str, evidence: Mapping[str, Any], *, actor: str = "pipeline"
@@ -251,20 +288,7 @@ class ModelRegistry:
         ModelIntegrityError
             If the champion is damaged and there is no intact previous version.
         """
-        with self.store.read() as connection:
-            champion, previous = read_champion_and_previous(connection, _checked(kind))
-        if champion is None:
-            return None
-        try:
-            return ServedModel(champion.version_id, self.path(champion.version_id), is_fallback=False)
-        except ModelIntegrityError as error:
-            if previous is None:
-                raise
-            path = self.path(previous.version_id)
-            logger.error("%s; serving the previous version %s instead", error, previous.version_id)
-            with self.store.begin() as connection:
-                record_fallback(connection, kind, champion, previous, str(error))
-            return ServedModel(previous.version_id, path, is_fallback=True)
+        return served_model(self.store, self.models_dir, _checked(kind))
 
     def delete(self, version_id: str, *, actor: str, reason: str) -> None:
         """Remove a version that no alias points at; its history stays.
@@ -276,22 +300,14 @@ class ModelRegistry:
         ModelIntegrityError
             If it is not registered.
         """
-        with self.store.begin() as connection:
-            version = read_version(connection, version_id)
-            aliases = aliases_of(connection, version_id)
-            if aliases:
-                raise PromotionRefusedError(f"{version.kind}/{version_id} is the {' and '.join(aliases)}: not deleted")
-            try:
-                connection.execute(sa.delete(model_version).where(model_version.c.version_id == version_id))
-            except IntegrityError:
-                # An alias was pointed at it between the check and the deletion: the foreign key holds.
-                raise PromotionRefusedError(f"{version.kind}/{version_id} was just promoted: not deleted") from None
-            event = ModelEvent(version.kind, "deleted", actor, reason, from_version=version_id)
-            append_event(connection, event)
-        try:
-            shutil.rmtree(self.models_dir / version.path)
-        except OSError as error:
-            logger.warning("model %s is deleted, but its files are still there: %s", version.path, error.strerror)
+        _said(reason)
+        delete_version(self.store, self.models_dir, version_id, actor=actor, reason=reason)
+
+    def _intact(self, kind: str, version_id: str) -> None:
+        version = self.get(version_id)
+        if version.kind != kind:
+            raise ModelIntegrityError(f"version {version_id} is a {version.kind} model, not a {kind} model")
+        verified_path(self.models_dir, version)
 
     def history(self, kind: str) -> list[ModelEvent]:
         """The audit log of a kind, oldest first."""
@@ -303,3 +319,13 @@ def _checked(kind: str) -> str:
     if kind not in KINDS:
         raise ValueError(f"kind must be one of {', '.join(KINDS)}")
     return kind
+
+
+def _said(reason: str) -> None:
+    if not reason.strip():
+        raise PromotionRefusedError("a reason is needed: the audit log keeps who and why")
+
+
+def _pointer(alias: str) -> None:
+    if alias not in POINTERS:
+        raise ValueError(f"alias must be one of {', '.join(POINTERS)}; the champion moves by promote and rollback")

@@ -29,7 +29,7 @@ class ModelVersion:
 
 
 def write_version(connection: sa.Connection, version: ModelVersion) -> str | None:
-    """Insert a version, or renew the fingerprint of one with the same content.
+    """Insert a version, or renew the fingerprint and figures of one with the same content.
 
     Returns
     -------
@@ -53,7 +53,7 @@ def write_version(connection: sa.Connection, version: ModelVersion) -> str | Non
     connection.execute(
         sa.update(model_version)
         .where(model_version.c.version_id == version.version_id)
-        .values(training_fingerprint=version.training_fingerprint)
+        .values(training_fingerprint=version.training_fingerprint, metrics=version.metrics)
     )
     return "same content from another training"
 

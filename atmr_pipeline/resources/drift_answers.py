@@ -11,9 +11,6 @@ if TYPE_CHECKING:
 EVENT_TAG, EVENT_DAY_TAG = "atmr/event", "atmr/event_day"
 """Tags of a run that an alarm asked for: which alarm, and the service day on which it was seen."""
 
-ANSWERED_KINDS = ("residual_drift", "label_drift", "performance")
-"""Kinds of alarm that a newly promoted model answers; drift of features alone asks for nothing."""
-
 
 def level_changes(store: "StateStore") -> "list[LevelChange]":
     """When delays moved as a whole, by the residual alarms of all companies together.
@@ -30,26 +27,6 @@ def level_changes(store: "StateStore") -> "list[LevelChange]":
         if event.kind == "residual_drift" and event.company_id is None and event.outcome != CLEARED and started:
             found.append(LevelChange(since=date.fromisoformat(started), known_on=event.detected_on))
     return found
-
-
-def answer_by_promotion(store: "StateStore", version: str, *, learned_up_to: date) -> list[str]:
-    """Close the alarms that a promoted version has learned from; the ids of those that were open.
-
-    Parameters
-    ----------
-    version : str
-        Now the champion.
-    learned_up_to : date
-        Last service day of its data; a later alarm is not answered by it.
-    """
-    from atmr_pipeline.state.drift_events import PROMOTED, close_drift_event, list_drift_events
-
-    answered = [
-        event.event_id
-        for event in list_drift_events(store, only_open=True)
-        if event.kind in ANSWERED_KINDS and event.detected_on <= learned_up_to
-    ]
-    return [event_id for event_id in answered if close_drift_event(store, event_id, f"{PROMOTED} {version}")]
 
 
 def answer_of_run(store: "StateStore", run_tags: Mapping[str, str], outcome: str) -> bool:

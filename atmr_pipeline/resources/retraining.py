@@ -81,7 +81,10 @@ def _trained_again(
         metrics = {**(stored["metrics"] or {}), **training.metrics()}
         training.model.save(folder, data_hash=training.data_hash, metrics=metrics)
     else:
-        train_policy_as_recorded(read_training_days(workspace, record["training_set"]), record).save(folder)
+        from atmr_pipeline.models.policy import DispatchPolicy
+
+        days = read_training_days(workspace, record["training_set"])
+        DispatchPolicy.from_training(train_policy_as_recorded(days, record)).save(folder)
     return _manifest(folder)
 
 

@@ -14,7 +14,8 @@ from atmr_pipeline.resources.workspace import Workspace
 
 if TYPE_CHECKING:
     from atmr_pipeline.dispatch.problem import DayProblem
-    from atmr_pipeline.models.policy import DispatchPolicy, PolicySettings
+    from atmr_pipeline.models.policy import PolicySettings, TrainedPolicy
+    from atmr_pipeline.models.policy.learner import Progress
 
 POLICY_CODE = ("models/policy", "models/dqn", "dispatch")
 """Subpackages that a dispatch policy depends on."""
@@ -57,8 +58,8 @@ def policy_training_record(training_set: str, settings: "PolicySettings") -> dic
 
 
 def train_policy_as_recorded(
-    problems: Sequence["DayProblem"], record: Mapping[str, Any], **progress: Any
-) -> "DispatchPolicy":
+    problems: Sequence["DayProblem"], record: Mapping[str, Any], *, on_progress: "Progress | None" = None
+) -> "TrainedPolicy":
     """Train a policy as its record says: the one way, for the first training and for every repetition.
 
     Raises
@@ -68,10 +69,10 @@ def train_policy_as_recorded(
     """
     from pydantic import TypeAdapter
 
-    from atmr_pipeline.models.policy import DispatchPolicy, PolicySettings, train
+    from atmr_pipeline.models.policy import PolicySettings, train
 
     settings = TypeAdapter(PolicySettings).validate_python(record["settings"])
-    return DispatchPolicy.from_training(train(problems, settings, **progress))
+    return train(problems, settings, on_progress=on_progress)
 
 
 def _names() -> list[str]:

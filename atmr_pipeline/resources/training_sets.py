@@ -115,7 +115,9 @@ def environment(code: Sequence[str]) -> dict[str, Any]:
     from threadpoolctl import threadpool_info
 
     # Linear algebra has other kernels, and other last digits, for each generation of processors.
-    kernels = {str(library.get("architecture")) for library in threadpool_info() if library["internal_api"] == "openblas"}
+    kernels = {
+        str(library.get("architecture")) for library in threadpool_info() if library["internal_api"] == "openblas"
+    }
     return {
         "code": code_fingerprint(*code),
         "package_version": __version__,

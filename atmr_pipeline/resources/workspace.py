@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from atmr_pipeline.resources.liveness import mark_alive
 from atmr_pipeline.resources.tables import Tables
 from atmr_pipeline.settings import Settings, load_settings
 
@@ -31,6 +32,11 @@ def opened_state(settings: Settings) -> Iterator["StateStore"]:
 
 class Workspace(dg.ConfigurableResource):
     """Adapters to the core's gateways for one home; the settings come from the environment."""
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Hold the run's lock, by which others see whether its process still lives."""
+        if context.run is not None:
+            mark_alive(self.settings.root, context.run.run_id)
 
     @cached_property
     def settings(self) -> Settings:

@@ -35,7 +35,24 @@ def delay_holdout(
             "brier_constant": np.where(late, 0.56, 0.06),
         }
     )
-    return frame.assign(abs_error_champion_min=np.abs(errors())) if champion else frame
+    if not champion:
+        return frame
+    return frame.assign(
+        abs_error_champion_min=np.abs(errors()),
+        abs_error_anchor_min=np.abs(errors()),
+        brier_champion=frame["brier_challenger"],
+    )
+
+
+def slices(rows: int, seed: int = 0) -> dict[str, pd.Series]:
+    """Slices of the rows: two legs, three areas of which one is small, and a handful of urgent courses."""
+    rng = np.random.default_rng([seed, 2])
+    area = rng.choice(["Commune Fictive", "Village Fictif", "Hameau Fictif"], rows, p=[0.7, 0.26, 0.04])
+    return {
+        "leg": pd.Series(np.where(np.arange(rows) % 2 == 0, "outbound", "return")),
+        "pickup_area": pd.Series(area),
+        "driver": pd.Series(np.where(np.arange(rows) < 7, 2, 1)),
+    }
 
 
 def policy_costs(seed: int, *, days: int = 60, against_greedy: float = -0.1) -> pd.DataFrame:
@@ -52,8 +69,19 @@ def policy_costs(seed: int, *, days: int = 60, against_greedy: float = -0.1) -> 
             "cost_challenger": cost(against_greedy),
             "cost_greedy": cost(0.0),
             "cost_least_loaded": cost(0.02),
+            "cost_local_search": cost(against_greedy + 0.05),
+            "cost_untrained": cost(against_greedy + 0.05),
             "bookings": 12,
             "completed": 12,
             "max_delay_min": 22.0,
+            "late": 0,
+            "load_gap": 1,
+            "invalid_action_rate": 0.0,
+            "guards_refused": False,
+            "decision_ms": 2.0,
+            "completed_local_search": 12,
+            "late_local_search": 0,
+            "load_gap_local_search": 1,
+            "guards_refused_local_search": False,
         }
     )

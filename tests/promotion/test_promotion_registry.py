@@ -1,47 +1,13 @@
 import logging
-import multiprocessing
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from promotion_workers import promote_in_rounds, register_at_once
+from registry_cases import aliases, model_directory, promote, register
 
 from atmr_pipeline.domain.errors import ModelIntegrityError, PromotionRefusedError
-from atmr_pipeline.promotion.aliases import PREVIOUS, append_event
+from atmr_pipeline.promotion.aliases import append_event
 from atmr_pipeline.promotion.files import content_hash
-from atmr_pipeline.promotion.registry import ModelRegistry
 from atmr_pipeline.state.schema import model_version
-
-
-@pytest.fixture
-def registry(store, tmp_path) -> ModelRegistry:
-    return ModelRegistry(store, tmp_path / "models")
-
-
-def model_directory(folder: Path, content: str) -> Path:
-    directory = folder / f"trained-{content}"
-    (directory / "weights").mkdir(parents=True, exist_ok=True)
-    (directory / "manifest.json").write_text(f'{{"name": "{content}"}}')
-    (directory / "weights" / "net.safetensors").write_bytes(content.encode() * 100)
-    return directory
-
-
-def register(registry: ModelRegistry, folder: Path, content: str, kind: str = "delay") -> str:
-    directory = model_directory(folder, content)
-    fingerprint = f"fingerprint-{content}"
-    return registry.register(kind, directory, {"n": 1}, training_fingerprint=fingerprint, metrics={"mae": 2.0})
-
-
-def promote(registry: ModelRegistry, version_id: str, kind: str = "delay") -> int:
-    champion = registry.alias(kind)
-    seq = champion.seq if champion else 0
-    state = registry.promote(kind, version_id, expected_seq=seq, actor="test", reason="better", evidence={"mae": 1.9})
-    return state.seq
-
-
-def aliases(registry: ModelRegistry) -> tuple[str | None, str | None]:
-    states = (registry.alias("delay"), registry.alias("delay", PREVIOUS))
-    return tuple(state.version_id if state else None for state in states)
 
 
 def test_registration_is_content_addressed_and_idempotent(registry, tmp_path):
@@ -283,48 +249,3 @@ def test_only_a_version_without_alias_can_be_deleted(registry, tmp_path):
     assert registry.history("delay")[-1].action == "deleted"
     with pytest.raises(ModelIntegrityError):
         registry.path(c)
-
-
-def run_processes(target, argument_lists) -> None:
-    context = multiprocessing.get_context("spawn")
-    processes = [context.Process(target=target, args=arguments) for arguments in argument_lists]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(timeout=200)
-    assert [process.exitcode for process in processes] == [0] * len(processes)
-
-
-def test_two_processes_racing_to_promote_give_one_winner_each_time(registry, tmp_path):
-    rounds = 20
-    teams = [[register(registry, tmp_path, f"{team}{n}") for n in range(2)] for team in "ab"]
-    context = multiprocessing.get_context("spawn")
-    barrier, results = context.Barrier(2), context.Queue()
-    url = registry.store.url.render_as_string(hide_password=False)
-    run_processes(
-        promote_in_rounds,
-        [(url, registry.store.schema, registry.models_dir, team, rounds, barrier, results) for team in teams],
-    )
-    said = [results.get(timeout=10) for _ in range(2 * rounds)]
-    winners = {turn: [version for at, version in said if at == turn and version] for turn in range(rounds)}
-    assert [len(versions) for versions in winners.values()] == [1] * rounds
-    promotions = [event for event in registry.history("delay") if event.action == "promoted"]
-    assert [event.to_version for event in promotions] == [winners[turn][0] for turn in range(rounds)]
-    assert [event.from_version for event in promotions] == [None] + [winners[turn][0] for turn in range(rounds - 1)]
-    assert registry.alias("delay").seq == rounds
-    assert aliases(registry) == (winners[rounds - 1][0], winners[rounds - 2][0])
-
-
-def test_processes_registering_the_same_model_agree(registry, tmp_path):
-    directory = model_directory(tmp_path, "a")
-    context = multiprocessing.get_context("spawn")
-    barrier, results = context.Barrier(3), context.Queue()
-    url = registry.store.url.render_as_string(hide_password=False)
-    run_processes(
-        register_at_once, [(url, registry.store.schema, registry.models_dir, directory, barrier, results)] * 3
-    )
-    versions = {results.get(timeout=10) for _ in range(3)}
-    assert len(versions) == 1
-    assert registry.path(versions.pop()).is_dir()
-    assert len(registry.history("delay")) == 1
-    assert len(list((tmp_path / "models" / "delay").iterdir())) == 1

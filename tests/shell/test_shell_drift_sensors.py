@@ -9,9 +9,10 @@ import dagster as dg
 import pytest
 
 from atmr_pipeline.jobs.definitions import drift_retraining
-from atmr_pipeline.resources.drift_answers import answer_by_promotion, answer_of_run, level_changes
+from atmr_pipeline.resources.drift_answers import answer_of_run, level_changes
 from atmr_pipeline.resources.workspace import Workspace
 from atmr_pipeline.sensors import degradation, drift
+from atmr_pipeline.state.drift_answers import answer_by_promotion
 from atmr_pipeline.state.drift_events import DriftEvent, insert_drift_event, list_drift_events
 
 FIRST, LATER = date(2026, 11, 2), date(2026, 11, 9)
@@ -126,6 +127,15 @@ def test_a_promotion_answers_what_it_has_learned_from_and_nothing_later(workspac
     outcomes = {event.event_id: event.outcome for event in list_drift_events(workspace.state)}
     assert outcomes == {"residuals": "promoted 0123456789abcdef", "features": None, "later": None}
     assert answer_of_run(workspace.state, {}, "refused x") is False
+
+
+def test_a_later_promotion_answers_what_was_refused(workspace: Workspace) -> None:
+    record(workspace, "refused", "residual_drift")
+    record(workspace, "cleared", "label_drift")
+    assert answer_of_run(workspace.state, {"atmr/event": "refused"}, "refused 0123456789abcdef")
+    assert answer_of_run(workspace.state, {"atmr/event": "cleared"}, "cleared")
+    assert answer_by_promotion(workspace.state, "fedcba9876543210", learned_up_to=LATER) == ["refused"]
+    assert answer_by_promotion(workspace.state, "0123456789abcdef", learned_up_to=LATER) == []
 
 
 def test_trainings_are_told_of_changes_of_level_unless_the_alarm_went_by_itself(workspace: Workspace) -> None:

@@ -4,7 +4,8 @@
 -- Decisions taken at one instant on one driver's day share one plan, which is driven once. A booking that is not in that
 -- plan (a driver who is only thought of, or whose assignment is gone) makes a plan of its own, with it added.
 CREATE OR REPLACE TEMP TABLE planned AS
-SELECT
+-- Distinct, here and below: a driver may have a booking by two assignments at once.
+SELECT DISTINCT
     d.decision_no,
     d.booking_id,
     d.driver_id,
@@ -23,7 +24,7 @@ FROM (SELECT DISTINCT driver_id, service_day, decided_utc, added_booking_id FROM
 
 CREATE OR REPLACE TEMP TABLE course AS
 WITH stop AS (
-    SELECT
+    SELECT DISTINCT
         v.plan_no, p.booking_id, p.scheduled_ms, p.pickup_lat, p.pickup_lon, p.dropoff_lat, p.dropoff_lon,
         p.planning_speed_kmh, p.ride_ms
     FROM plan AS v

@@ -26,7 +26,7 @@ def upgrade() -> None:
     op.create_table(
         "notification",
         sa.Column("id", row_id_type(), primary_key=True),
-        sa.Column("subject_id", sa.String(128), nullable=False, comment="what it is about: the same thing is told once"),
+        sa.Column("subject_id", sa.String(128), nullable=False, comment="what it is about: told once a channel"),
         sa.Column("channel", sa.String(16), nullable=False, comment="log, webhook or smtp"),
         sa.Column("severity", sa.String(16), nullable=False),
         sa.Column("attempts", sa.Integer, nullable=False),
