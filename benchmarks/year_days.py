@@ -17,7 +17,7 @@ import pandas as pd
 
 from atmr_pipeline.dispatch.days import HistoricalDay, problems_from_history
 from atmr_pipeline.dispatch.kernel import lateness_cost, pack
-from atmr_pipeline.dispatch.problem import DayProblem
+from atmr_pipeline.dispatch.problem import DayProblem, with_approach_level
 from atmr_pipeline.dispatch.simulator import UNASSIGNED, CostWeights, simulate
 from atmr_pipeline.domain.errors import NotEnoughDataError, SourceError
 from atmr_pipeline.domain.vocabulary import LOCAL_TIMEZONE, BookingStatus
@@ -120,9 +120,7 @@ class Day:
 
     def slower(self, minutes: float) -> "Day":
         """The same day with so many minutes more on every approach, or less, as far as there are any."""
-        approaches = ("start_min", "deadhead_min")
-        ways = {name: np.maximum(getattr(self.problem, name) + minutes, 0.0) for name in approaches}
-        return replace(self, problem=self.problem.realised(**ways))
+        return replace(self, problem=with_approach_level(self.problem, minutes))
 
     def planned(self, planner: Callable[[DayProblem], IntArray]) -> dict[int, int]:
         """Driver id of each booking id, -1 for nobody: the evening's plan, later calls put into it."""

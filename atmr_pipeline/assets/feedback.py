@@ -1,6 +1,7 @@
 """Feedback: score and plan the coming days with the champions, then fill in what really happened."""
 
 from collections import Counter
+from dataclasses import replace
 
 import dagster as dg
 import pandas as pd
@@ -21,7 +22,7 @@ from atmr_pipeline.assets.scoring import OpenCourses, open_assignments, open_cou
 from atmr_pipeline.domain.tables import DELAY_PREDICTIONS
 from atmr_pipeline.domain.vocabulary import LATE_AFTER_MIN
 from atmr_pipeline.domain.wallclock import ALL_DAYS
-from atmr_pipeline.resources.serving import Served, champion, planning_policy
+from atmr_pipeline.resources.serving import NoChampionError, Served, champion, planning_policy
 from atmr_pipeline.resources.workspace import Workspace
 
 GROUP = "feedback"
@@ -125,11 +126,22 @@ def prediction_actuals(workspace: Workspace, bookings: pd.DataFrame, assignments
     )
 
 
+def approach_level_min(workspace: Workspace) -> float:
+    """Minutes that every approach takes longer than travel times say, as the delay champion has learned since an alarm.
+
+    0 where no change of level is known, or no delay model serves.
+    """
+    try:
+        return float(champion(workspace, "delay").model.levels_.latest_min)
+    except NoChampionError:
+        return 0.0
+
+
 @dg.asset(
     group_name=GROUP,
     owners=OPERATIONS,
     kinds={"parquet"},
-    deps=["promoted_dispatch_policy"],
+    deps=["promoted_dispatch_policy", "promoted_delay_model"],
     description="A plan for each coming day: the cheapest of the champion policy's and the planners' that passes the "
     "guards, by the name of its maker; and the few changes that would pay in the plan that exists.",
 )
@@ -142,6 +154,7 @@ def dispatch_suggestions(
     driver_absences: pd.DataFrame,
     companies: pd.DataFrame,
 ) -> dg.MaterializeResult:
+    from atmr_pipeline.dispatch.problem import with_approach_level
     from atmr_pipeline.models.policy.optimizer import RLDispatchOptimizer
     from atmr_pipeline.models.policy.served import SERVED_BY, serve_day
 
@@ -161,6 +174,8 @@ def dispatch_suggestions(
         model_version=served.version_id,
     )
     parts, served_by, fell_back = [], dict.fromkeys(SERVED_BY, 0), Counter[str]()
+    level_min = approach_level_min(workspace)
+    days = [replace(day, problem=with_approach_level(day.problem, level_min)) for day in days]
     for day in days:
         planned = serve_day(served.model, day.problem, beam_width=settings.policy_beam_width)
         changed = optimizer.optimize(day.problem, day.actual_assignment)
@@ -175,6 +190,7 @@ def dispatch_suggestions(
             model_version=served.version_id,
             served_by_fallback=served.is_fallback,
             days_served_by=counts_table("method", served_by),
+            approach_level_min=level_min,
             optimizer_mode=settings.optimizer_mode,
             optimizer_fell_back=counts_table("reason", fell_back),
             set_aside=counts_table("reason", set_aside),

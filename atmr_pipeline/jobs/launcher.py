@@ -2,8 +2,10 @@
 
 import time
 
+# Dagster exports no public names for what a launcher answers with.
 from dagster import DagsterRun, DefaultRunLauncher
-from dagster._core.launcher import CheckRunHealthResult, WorkerStatus  # Dagster exports no public name for them.
+from dagster._core.errors import DagsterUserCodeUnreachableError
+from dagster._core.launcher import CheckRunHealthResult, WorkerStatus
 from dagster._serdes import ConfigurableClassData
 
 from atmr_pipeline.resources.liveness import is_dead
@@ -43,4 +45,10 @@ class WatchedRunLauncher(DefaultRunLauncher):
     def _code_server_answers(self, run_id: str) -> bool:
         """Whether the server that began the run is there; a run that no server began waits for none."""
         client = self._get_grpc_client_for_termination(run_id)
-        return client is None or client.health_check_query() == "SERVING"
+        if client is None:
+            return True
+        try:
+            client.ping("run monitoring")
+        except DagsterUserCodeUnreachableError:
+            return False
+        return True

@@ -49,7 +49,8 @@ def _sensor(name: str, description: str) -> dg.SensorDefinition:
         asked = json.loads(context.cursor)["asked"] if context.cursor else []
         if request is None or request.run_key in asked:
             return dg.SkipReason(reason if request is None else f"{request.run_key} was asked for before")
-        tags = {EVENT_TAG: request.event_id, EVENT_DAY_TAG: request.on.isoformat()}
+        # A run that dies is asked for again by the sensor, so that attempts are counted in one place.
+        tags = {EVENT_TAG: request.event_id, EVENT_DAY_TAG: request.on.isoformat(), "dagster/max_retries": "0"}
         return dg.SensorResult(
             run_requests=[dg.RunRequest(run_key=request.run_key, tags=tags)],
             cursor=json.dumps({"asked": [*asked, request.run_key][-RUNS_LOOKED_AT:]}),

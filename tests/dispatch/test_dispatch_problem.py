@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
-from dispatch_builders import line_day
+from dispatch_builders import line_day, random_day
 
+from atmr_pipeline.dispatch.problem import with_approach_level
 from atmr_pipeline.dispatch.synthetic import synthetic_day
 from atmr_pipeline.domain.errors import InvalidProblemError
 
@@ -51,3 +52,14 @@ def test_a_realised_day_keeps_the_plan_and_changes_the_draw():
     assert drawn.ride_min.tolist() == [15.0, 15.0, 15.0]
     assert drawn.booking_ids == day.booking_ids
     assert day.ride_min.tolist() == [10.0, 10.0, 10.0]
+
+
+def test_a_level_makes_every_approach_longer_and_no_ride() -> None:
+    day = random_day(6, 3, seed=3)
+    slower = with_approach_level(day, 5.0)
+    assert slower.start_min == pytest.approx(day.start_min + 5.0)
+    assert slower.deadhead_min == pytest.approx(day.deadhead_min + 5.0)
+    assert (slower.ride_min == day.ride_min).all()
+    assert (slower.deadhead_km == day.deadhead_km).all()
+    assert (with_approach_level(day, -1e3).start_min == 0.0).all()
+    assert with_approach_level(day, 0.0) is day
