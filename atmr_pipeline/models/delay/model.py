@@ -14,7 +14,7 @@ from atmr_pipeline.domain.errors import ModelIntegrityError
 from atmr_pipeline.models.delay import persistence
 from atmr_pipeline.models.delay.candidates import Candidate
 from atmr_pipeline.models.delay.contract import FeatureContract
-from atmr_pipeline.models.delay.explanation import strongest_effects
+from atmr_pipeline.models.delay.explanation import effects_by_feature, strongest_effects
 from atmr_pipeline.models.delay.level import LevelChange, Levels, estimated_levels, level_as_known
 from atmr_pipeline.models.delay.params import DelayParams
 from atmr_pipeline.models.delay.registry import CANDIDATES, competing
@@ -173,7 +173,7 @@ class DelayModel:
         changes : sequence of LevelChange
         """
         residual_min = history["delay_min"].to_numpy(dtype=np.float64) - self._without_level(history)
-        self.levels_ = estimated_levels(residual_min, history["service_day"], changes, self._residual_std_min())
+        self.levels_ = estimated_levels(residual_min, history["service_day"], changes, self.chosen_.residuals.std_min)
         return self
 
     def predict_as_known(self, decisions: pd.DataFrame, history: pd.DataFrame) -> pd.DataFrame:
@@ -199,14 +199,10 @@ class DelayModel:
             return np.zeros(len(decisions))
         since = history[history["service_day"] >= pd.Timestamp(self.levels_.steps[0].change.since)]
         residual_min = since["delay_min"].to_numpy(dtype=np.float64) - self._without_level(since)
-        return level_as_known(decisions, since, residual_min, self.levels_.changes, self._residual_std_min())
+        return level_as_known(decisions, since, residual_min, self.levels_.changes, self.chosen_.residuals.std_min)
 
     def _without_level(self, rows: pd.DataFrame) -> np.ndarray:
         return self._expected(self.chosen_, self.contract_.encode(rows[self.feature_names_]))
-
-    def _residual_std_min(self) -> float:
-        """Of the calibration block."""
-        return self.chosen_.residuals.std_min
 
     def predict(self, features: pd.DataFrame, level_min: np.ndarray | None = None) -> pd.DataFrame:
         """Predict the pickup delay.
@@ -250,16 +246,9 @@ class DelayModel:
         self._check_fitted()
         X = self.contract_.encode(features)
         by_column = self.chosen_.candidate.contributions(X)
-        names = self.contract_.names
-        effects = np.zeros((len(features), len(names)))
-        np.add.at(effects.T, self.contract_.column_feature, by_column[:, :-1].T)
-        if self.params_.offset_feature in names:
-            effects[:, names.index(self.params_.offset_feature)] += self.contract_.minutes_of(
-                X, self.params_.offset_feature
-            )
-        return pd.DataFrame(effects, index=features.index, columns=names).assign(
-            base_min=by_column[:, -1] + self.levels_.latest_min
-        )
+        base_min = by_column[:, -1] + self.levels_.latest_min
+        effects = effects_by_feature(self.contract_, X, by_column[:, :-1], self.params_.offset_feature)
+        return pd.DataFrame(effects, index=features.index, columns=self.contract_.names).assign(base_min=base_min)
 
     def explain(self, features: pd.DataFrame, top: int = 3) -> pd.DataFrame:
         """The features that moved each prediction most.
