@@ -7,26 +7,19 @@ for categories and for the share of NULLs, Bonferroni over the tests of a window
 
 from collections.abc import Mapping
 from datetime import date
-from typing import Any
 
 import pandas as pd
 
 from atmr_pipeline.domain.errors import TableContractError
-from atmr_pipeline.monitoring.comparison import (
-    TESTS_PER_FEATURE,
-    Baseline,
-    column_missing,
-    compare_column,
-    drift_table,
-)
+from atmr_pipeline.monitoring.comparison import TESTS_PER_FEATURE, ColumnTests
 from atmr_pipeline.monitoring.cusum import CusumResult, ResidualReference, residual_cusum, residual_reference
-from atmr_pipeline.monitoring.events import DriftEvent, DriftKind, Verdict, alarm_run_start, drift_event, verdicts
-from atmr_pipeline.monitoring.samples import FeatureKind, Sample, days_before, feature_kinds
+from atmr_pipeline.monitoring.events import Alarm, DriftKind, Verdict, alarm_run_start, drift_alarm, verdicts
+from atmr_pipeline.monitoring.samples import FeatureKind, feature_kinds
 from atmr_pipeline.monitoring.thresholds import DriftSettings, DriftWindow
 
 __all__ = [
+    "Alarm",
     "CusumResult",
-    "DriftEvent",
     "DriftKind",
     "DriftSettings",
     "DriftWindow",
@@ -34,10 +27,14 @@ __all__ = [
     "ResidualReference",
     "Verdict",
     "alarm_run_start",
-    "drift_event",
+    "drift_alarm",
     "feature_drift",
     "feature_kinds",
+    "feature_tests",
+    "feature_thresholds",
     "label_drift",
+    "label_tests",
+    "label_thresholds",
     "residual_cusum",
     "residual_reference",
     "verdicts",
@@ -57,7 +54,8 @@ def feature_drift(
     Parameters
     ----------
     reference : DataFrame of shape (n, ...)
-        Feature columns and ``service_day`` of the champion's training data.
+        Feature columns and ``service_day`` of the champion's training data. Rows inside a window are not part of its
+        reference.
     current : DataFrame of shape (m, ...)
         The same columns of recent days; rows outside a window are left out of it.
     kinds : mapping
@@ -69,11 +67,11 @@ def feature_drift(
     Returns
     -------
     DataFrame
-        One row a feature, aspect (``value`` or ``null_share``) and window: ``feature, aspect, window_days,
-        n_reference, n_current`` (known values; all rows for ``null_share``)``, test`` (``ks`` or ``chi2``)``,
-        statistic, p_value, threshold, alarm, distance`` (normed Wasserstein, Jensen-Shannon or difference of
-        shares)``, severity`` (``none``, ``warning`` or ``critical``)``, skipped_reason``. A test that was not made
-        has a reason and a NULL alarm.
+        One row a feature, aspect (``value`` or ``null_share``) and window: ``company_id`` (NULL: all), ``feature,
+        aspect, window_days, n_reference, n_current`` (known values; all rows for ``null_share``)``, test`` (``ks`` or
+        ``chi2``)``, statistic, p_value, threshold, alarm, distance`` (normed Wasserstein, Jensen-Shannon or
+        difference of shares)``, severity`` (``none``, ``warning`` or ``critical``)``, skipped_reason``. A test that
+        was not made has a reason and a NULL alarm.
 
     Raises
     ------
@@ -81,11 +79,8 @@ def feature_drift(
         When ``service_day`` is missing or NULL, or a kind is unknown.
     """
     settings = settings or DriftSettings()
-    checked = {name: _kind(name, kind) for name, kind in kinds.items()}
-    planned_tests = TESTS_PER_FEATURE * max(len(checked), 1)
-    thresholds = {window.days: window.alpha / planned_tests for window in settings.feature_windows}
-    rows = _compare(reference, current, checked, thresholds, settings, as_of, with_nulls=True)
-    return drift_table(rows)
+    tests = feature_tests(reference, current, kinds, settings)
+    return tests.look(as_of, feature_thresholds(kinds, settings))
 
 
 def label_drift(
@@ -102,10 +97,31 @@ def label_drift(
     severity is the Jensen-Shannon distance over the deciles of the reference.
     """
     settings = settings or DriftSettings()
-    thresholds = {days: settings.label_alpha / len(settings.label_windows) for days in settings.label_windows}
-    columns = {label: FeatureKind.NUMERIC}
-    rows = _compare(reference, current, columns, thresholds, settings, as_of, with_nulls=False, binned=True)
-    return drift_table(rows)
+    return label_tests(reference, current, settings, label).look(as_of, label_thresholds(settings))
+
+
+def feature_tests(
+    reference: pd.DataFrame, current: pd.DataFrame, kinds: Mapping[str, str], settings: DriftSettings
+) -> ColumnTests:
+    """The tests of :func:`feature_drift`, prepared for looks on several days."""
+    checked = {name: _kind(name, kind) for name, kind in kinds.items()}
+    return ColumnTests(reference, current, checked, settings, with_nulls=True)
+
+
+def label_tests(reference: pd.DataFrame, current: pd.DataFrame, settings: DriftSettings, label: str) -> ColumnTests:
+    """The tests of :func:`label_drift`, prepared for looks on several days."""
+    return ColumnTests(reference, current, {label: FeatureKind.NUMERIC}, settings, with_nulls=False, binned=True)
+
+
+def feature_thresholds(kinds: Mapping[str, str], settings: DriftSettings) -> dict[int, float]:
+    """Window length to the p-value that alarms: the window's error rate over its planned tests."""
+    planned_tests = TESTS_PER_FEATURE * max(len(kinds), 1)
+    return {window.days: window.alpha / planned_tests for window in settings.feature_windows}
+
+
+def label_thresholds(settings: DriftSettings) -> dict[int, float]:
+    """Window length to the p-value that alarms: the error rate over the label windows."""
+    return {days: settings.label_alpha / len(settings.label_windows) for days in settings.label_windows}
 
 
 def _kind(name: str, kind: str) -> FeatureKind:
@@ -113,30 +129,3 @@ def _kind(name: str, kind: str) -> FeatureKind:
         return FeatureKind(kind)
     except ValueError:
         raise TableContractError(f"feature {name}: kind must be one of {', '.join(FeatureKind)}") from None
-
-
-def _compare(
-    reference: pd.DataFrame,
-    current: pd.DataFrame,
-    columns: Mapping[str, FeatureKind],
-    thresholds: Mapping[int, float],
-    settings: DriftSettings,
-    as_of: date,
-    *,
-    with_nulls: bool,
-    binned: bool = False,
-) -> list[dict[str, Any]]:
-    frames = {"reference": reference, "current": current}
-    days = {name: days_before(frame, as_of) for name, frame in frames.items()}
-    rows: list[dict[str, Any]] = []
-    for column, kind in columns.items():
-        absent = " and ".join(name for name, frame in frames.items() if column not in frame.columns)
-        if absent:
-            rows += column_missing(column, kind, thresholds, absent, with_nulls=with_nulls)
-            continue
-        samples = {name: Sample(frame[column].reset_index(drop=True), days[name]) for name, frame in frames.items()}
-        before = Baseline.of(samples["reference"], kind)
-        rows += compare_column(
-            column, before, samples["current"], thresholds, settings, with_nulls=with_nulls, binned=binned
-        )
-    return rows

@@ -1,9 +1,9 @@
-"""From statistics to decisions: events with a stable identity, and whether to retrain."""
+"""From statistics to decisions: alarms with a stable identity, and whether to retrain."""
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from datetime import date
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -15,52 +15,57 @@ if TYPE_CHECKING:
     from atmr_pipeline.monitoring.cusum import CusumResult
 
 EVENT_ID_HEX_DIGITS = 24
+LONGEST_LOOK_BACK_DAYS = 180
 SEVERITIES = ("none", "warning", "critical")
 
 
 class DriftKind(StrEnum):
-    """What drifted."""
+    """What alarmed."""
 
     FEATURE = "feature_drift"
     LABEL = "label_drift"
     RESIDUAL = "residual_drift"
+    PERFORMANCE = "performance"
 
 
 @dataclass(frozen=True)
-class DriftEvent:
-    """An alarm, identified by where it began, so that the same alarm seen again tomorrow is the same event.
+class Alarm:
+    """An alarm that is on. What becomes a row of its own, and what is the event of yesterday, the state decides.
 
     Parameters
     ----------
-    event_id : str
-        24 hex digits of a SHA-256 over kind, company, model version and first alarm day.
     kind : DriftKind
     company_id : int or None
         None for all companies together.
-    detected_on : date
-        Day of the look that produced this object; not part of the identity.
-    alarm_started_on : date
-        First day of the alarm.
-    model_version : str
+    started_on : date
+        First service day of the alarm.
     severity : str
         ``warning`` or ``critical``.
     evidence : dict
         Small, JSON-ready, without row values.
+    model_version : str or None
+        The champion of the look; not part of the identity, as the champion may change every day.
+    opens : bool
+        May begin an event. False where an alarm is not confirmed: it only keeps an event open that began before.
+    stream_started_on : date or None
+        First day of the evidence, where it began anew after a promotion: an alarm of the evidence before is another.
     """
 
-    event_id: str
     kind: DriftKind
     company_id: int | None
-    detected_on: date
-    alarm_started_on: date
-    model_version: str
+    started_on: date
     severity: str
     evidence: dict[str, Any] = field(default_factory=dict)
+    model_version: str | None = None
+    opens: bool = True
+    stream_started_on: date | None = None
 
-    def to_dict(self) -> dict[str, Any]:
-        """A JSON-ready copy."""
-        dates = {"detected_on": self.detected_on.isoformat(), "alarm_started_on": self.alarm_started_on.isoformat()}
-        return asdict(self) | dates | {"kind": str(self.kind)}
+    @property
+    def event_id(self) -> str:
+        """24 hex digits of a SHA-256 over kind, company and first day: the same alarm has the same id."""
+        company = "all" if self.company_id is None else str(int(self.company_id))
+        identity = "\x1f".join([str(self.kind), company, self.started_on.isoformat()])
+        return hashlib.sha256(identity.encode()).hexdigest()[:EVENT_ID_HEX_DIGITS]
 
 
 @dataclass(frozen=True)
@@ -122,25 +127,52 @@ def alarm_run_start(alarm_by_day: pd.Series, quiet_days_to_close: int) -> date |
     return start.date()
 
 
-def drift_event(
+def alarm_start(
+    is_on: Callable[[date], bool],
+    as_of: date,
+    *,
+    quiet_days: int,
+    first_day: date,
+    seen: date | None = None,
+) -> date:
+    """First day of the alarm that is on today, by repeating the look on the days before.
+
+    Parameters
+    ----------
+    is_on : callable
+        The look on an earlier day.
+    first_day : date
+        No look before it.
+    seen : date, optional
+        Last day on which an alarm was seen: within the quiet days it is the same one and no look is needed.
+    """
+    if seen is not None and (as_of - seen).days <= quiet_days:
+        return min(seen + timedelta(days=1), as_of)
+    first = max(first_day, as_of - timedelta(days=LONGEST_LOOK_BACK_DAYS), seen or date.min)
+    history, last_alarm, day = {as_of: True}, as_of, as_of
+    while (last_alarm - day).days <= quiet_days and day > first:
+        day -= timedelta(days=1)
+        history[day] = is_on(day)
+        last_alarm = day if history[day] else last_alarm
+    return alarm_run_start(pd.Series(history), quiet_days) or as_of
+
+
+def drift_alarm(
     kind: DriftKind | str,
     *,
     company_id: int | None,
-    model_version: str,
-    alarm_started_on: date,
-    detected_on: date,
+    started_on: date,
     severity: str,
     evidence: Mapping[str, Any] | None = None,
-) -> DriftEvent:
-    """Build an event whose id depends on kind, company, model version and first alarm day alone."""
-    kind = DriftKind(kind)
+    model_version: str | None = None,
+    opens: bool = True,
+    stream_started_on: date | None = None,
+) -> Alarm:
+    """Build an alarm; ValueError where its severity is none."""
     if severity not in SEVERITIES[1:]:
-        raise ValueError(f"an event's severity is one of {SEVERITIES[1:]}, got {severity!r}")
-    company = "all" if company_id is None else str(int(company_id))
-    identity = "\x1f".join([str(kind), company, model_version, alarm_started_on.isoformat()])
-    event_id = hashlib.sha256(identity.encode()).hexdigest()[:EVENT_ID_HEX_DIGITS]
-    return DriftEvent(
-        event_id, kind, company_id, detected_on, alarm_started_on, model_version, severity, dict(evidence or {})
+        raise ValueError(f"an alarm's severity is one of {SEVERITIES[1:]}, got {severity!r}")
+    return Alarm(
+        DriftKind(kind), company_id, started_on, severity, dict(evidence or {}), model_version, opens, stream_started_on
     )
 
 
@@ -158,11 +190,12 @@ def verdicts(
     Returns
     -------
     Verdict
-        ``retrain`` when the residual CUSUM alarms, or when ``label_windows_to_confirm`` label windows do.
+        ``retrain`` when the residual CUSUM alarms, or when all of the confirming label windows do (by default those of
+        7 and 28 days).
     """
     settings = settings or DriftSettings()
     alarmed, label_alarmed = alarms_of(features), alarms_of(label)
-    confirmed = len(label_alarmed) >= settings.label_windows_to_confirm
+    confirmed = is_confirmed(label, settings)
     reasons = []
     if cusum.alarm_on is not None:
         reasons.append(f"pickups {cusum.direction} than predicted since {cusum.alarm_on}")
@@ -185,6 +218,11 @@ def verdicts(
         reasons=tuple(reasons),
         not_judged=tuple(not_judged),
     )
+
+
+def is_confirmed(label: pd.DataFrame, settings: DriftSettings) -> bool:
+    """Whether every confirming label window alarms."""
+    return set(settings.confirming_windows) <= set(alarms_of(label)["window_days"])
 
 
 def alarms_of(frame: pd.DataFrame) -> pd.DataFrame:

@@ -18,9 +18,7 @@ from evidently import DataDefinition, Dataset, Report
 from evidently.presets import DataDriftPreset
 
 from atmr_pipeline.domain.files import write_atomically
-from atmr_pipeline.monitoring.comparison import TESTS_PER_FEATURE
 from atmr_pipeline.monitoring.samples import FeatureKind, Sample, labels, numbers, why_not_numeric
-from atmr_pipeline.monitoring.thresholds import DriftSettings
 
 FORBIDDEN_ENDINGS = ("_id", "_key", "_lat", "_lon", "_name", "_location", "_address", "_notes")
 FORBIDDEN_NAMES = frozenset(
@@ -66,7 +64,8 @@ def drift_report(
     current: pd.DataFrame,
     kinds: Mapping[str, str],
     path: Path,
-    settings: DriftSettings | None = None,
+    *,
+    threshold: float,
 ) -> ReportResult:
     """Draw the report of two periods and put it in place in one step.
 
@@ -79,13 +78,15 @@ def drift_report(
         that identify someone or somewhere (ids, keys, coordinates, names) are refused and listed.
     path : Path
         HTML file; replaced atomically. It is some 4 MB, as Evidently embeds its viewer.
+    threshold : float
+        p-value below which the report marks a column: that of the window that is drawn
+        (:func:`~atmr_pipeline.monitoring.drift.feature_thresholds`).
 
     Returns
     -------
     ReportResult
         With ``skipped_reason`` and no file written when a period has no rows or no column can be drawn.
     """
-    settings = settings or DriftSettings()
     frames = {"reference": reference, "current": current}
     prepared, dropped, numeric = _prepare(frames, kinds)
     columns = tuple(prepared["reference"].columns)
@@ -99,7 +100,6 @@ def drift_report(
         numerical_columns=[name for name in columns if name in numeric],
         categorical_columns=[name for name in columns if name not in numeric],
     )
-    threshold = settings.feature_windows[0].alpha / (TESTS_PER_FEATURE * len(kinds))
     preset = DataDriftPreset(
         num_method="ks", cat_method="chisquare", num_threshold=threshold, cat_threshold=threshold, include_tests=False
     )

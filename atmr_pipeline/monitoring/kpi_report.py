@@ -2,8 +2,9 @@
 
 import pandas as pd
 
-from atmr_pipeline.monitoring.cusum import CusumResult
-from atmr_pipeline.monitoring.events import SEVERITIES, Verdict, alarms_of
+from atmr_pipeline.monitoring.assessment import DriftAssessment
+from atmr_pipeline.monitoring.events import SEVERITIES, alarms_of
+from atmr_pipeline.monitoring.performance import FIGURES
 
 MAX_ROWS = 20
 
@@ -19,17 +20,21 @@ def markdown_table(frame: pd.DataFrame, columns: list[str] | None = None, max_ro
     return "\n".join(lines)
 
 
-def drift_markdown(features: pd.DataFrame, label: pd.DataFrame, cusum: CusumResult, verdict: Verdict) -> str:
-    """Verdict first, then the alarms, then what was not judged."""
-    parts = [f"**{verdict.summary()}**", cusum.summary()]
-    alarmed = pd.concat([alarms_of(label), alarms_of(features)], ignore_index=True)
+def drift_markdown(found: DriftAssessment) -> str:
+    """Verdict first, company by company, then the alarms, then what was not judged."""
+    parts = [f"**{found.verdict.summary()}**", found.cusum.summary()]
+    for company, verdict in found.verdicts.items():
+        if company is not None:
+            parts.append(f"company {company}: {verdict.summary()}; {found.cusums[company].summary()}")
+    parts += [f"company {company}: not looked at by itself, {why}" for company, why in found.not_looked_at.items()]
+    alarmed = pd.concat([alarms_of(found.label), alarms_of(found.features)], ignore_index=True)
     if len(alarmed):
         order = alarmed["severity"].map(SEVERITIES.index).sort_values(ascending=False, kind="stable").index
-        columns = ["feature", "aspect", "window_days", "n_current", "p_value", "threshold", "distance", "severity"]
-        parts.append(markdown_table(alarmed.loc[order], columns))
-    if verdict.not_judged:
-        listed = [f"- {line}" for line in verdict.not_judged[:MAX_ROWS]]
-        rest = len(verdict.not_judged) - len(listed)
+        columns = ["company_id", "feature", "aspect", "window_days", "n_current", "p_value", "threshold", "distance"]
+        parts.append(markdown_table(alarmed.loc[order], [*columns, "severity"]))
+    if found.verdict.not_judged:
+        listed = [f"- {line}" for line in found.verdict.not_judged[:MAX_ROWS]]
+        rest = len(found.verdict.not_judged) - len(listed)
         more = [f"- and {rest} more"] if rest > 0 else []
         parts.append("Not judged:\n\n" + "\n".join(listed + more))
     return "\n\n".join(parts)
@@ -37,10 +42,25 @@ def drift_markdown(features: pd.DataFrame, label: pd.DataFrame, cusum: CusumResu
 
 def performance_markdown(performance: pd.DataFrame) -> str:
     """The windows as a table, with what was not judged and why."""
-    columns = ["window_days", "n", "mae", "mae_low", "mae_high", "mae_ratio", "r2", "bias", "brier", "coverage"]
-    columns += ["degraded", "company_thresholds_broken", "skipped_reason"]
-    note = "Degraded means that the whole interval of the MAE lies above the margin over validation."
-    return f"{markdown_table(performance, columns)}\n\n{note}"
+    columns = ["window_days", "n", "mae", "mae_ratio", "bias", "accuracy", "worse_than_validation", "degraded"]
+    columns += ["company_thresholds_broken", "n_without_validation", "skipped_reason"]
+    figures = [
+        {
+            "window_days": row["window_days"],
+            "figure": name,
+            "live": row[name],
+            "98 % low": row[f"{name}_low"],
+            "98 % high": row[f"{name}_high"],
+            "validation": row[f"validation_{name}"],
+        }
+        for row in performance.to_dict("records")
+        for name in FIGURES
+    ]
+    note = (
+        "Degraded means that the whole interval of the MAE lies above the margin over validation. The validation "
+        "figures are those of the versions that served, weighted by the courses each served."
+    )
+    return f"{markdown_table(performance, columns)}\n\n{markdown_table(pd.DataFrame(figures))}\n\n{note}"
 
 
 def quality_markdown(quality: pd.DataFrame) -> str:

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pandas.api.types import is_bool_dtype, is_numeric_dtype
+from pandas.api.types import is_bool_dtype, is_datetime64_dtype, is_numeric_dtype
 
 from atmr_pipeline.domain.errors import TableContractError
 from atmr_pipeline.monitoring.two_sample import FloatArray, IntArray
@@ -33,12 +33,12 @@ class Sample:
     ----------
     values : Series of shape (n,)
         NULL and infinite values are both unknown.
-    days_ago : ndarray of shape (n,)
-        Calendar days before the look.
+    days : ndarray of shape (n,)
+        Number of each row's day.
     """
 
     values: pd.Series
-    days_ago: IntArray
+    days: IntArray
 
     @cached_property
     def known(self) -> npt.NDArray[np.bool_]:
@@ -48,16 +48,15 @@ class Sample:
             return known & np.isfinite(self.values.to_numpy(dtype=np.float64, na_value=np.nan))
         return known
 
-    def within(self, days: int) -> "Sample":
-        """The rows of the trailing window of ``days`` days that ends on the day of the look."""
-        inside = (self.days_ago >= 0) & (self.days_ago < days)
-        return Sample(self.values[inside], self.days_ago[inside])
+
+def day_number(day: date) -> int:
+    """Days since 1970-01-01."""
+    return day.toordinal() - date(1970, 1, 1).toordinal()
 
 
-def days_before(frame: pd.DataFrame, as_of: date) -> IntArray:
-    """Calendar days from each row's service day to ``as_of``; negative for later days; shape (n,)."""
-    days = service_days(frame)
-    return ((pd.Timestamp(as_of) - days).dt.days).to_numpy(dtype=np.int64)
+def day_numbers(frame: pd.DataFrame) -> IntArray:
+    """The service day of each row in days since 1970-01-01, shape (n,)."""
+    return service_days(frame).to_numpy().astype("datetime64[D]").astype(np.int64)
 
 
 def service_days(frame: pd.DataFrame) -> pd.Series:
@@ -71,12 +70,10 @@ def service_days(frame: pd.DataFrame) -> pd.Series:
     if DAY_COLUMN not in frame.columns:
         raise TableContractError(f"monitoring needs the column {DAY_COLUMN}; add the service day to the frame")
     try:
-        days = (
-            pd.to_datetime(frame[DAY_COLUMN], format="ISO8601", cache=False)
-            .reset_index(drop=True)
-            .astype("datetime64[us]")
-            .dt.normalize()
-        )
+        values = frame[DAY_COLUMN].reset_index(drop=True)
+        if not is_datetime64_dtype(values.dtype):
+            values = pd.to_datetime(values, format="ISO8601", cache=False)
+        days = values.astype("datetime64[us]").dt.normalize()
     except (TypeError, ValueError):
         raise TableContractError(f"column {DAY_COLUMN} cannot be read as dates; pass local calendar days") from None
     if days.isna().any():

@@ -24,7 +24,7 @@ class DriftKnobs(BaseSettings):
     ] = 0.25
     drift_cusum_limit: Annotated[
         float, Field(ge=2, le=100, description="h of the residual CUSUM, standard deviations")
-    ] = 18.0
+    ] = 16.0
     drift_severity_wasserstein: Annotated[
         float, Field(gt=0, description="normed Wasserstein distance from which an alarm is critical")
     ] = 0.3

@@ -7,7 +7,14 @@ import pandas as pd
 import pytest
 
 from atmr_pipeline.domain.errors import NotEnoughDataError, TableContractError
-from atmr_pipeline.monitoring.cusum import ResidualReference, cusum_sums, residual_cusum, residual_reference
+from atmr_pipeline.monitoring.cusum import (
+    CusumResult,
+    ResidualReference,
+    cusum_sums,
+    residual_cusum,
+    residual_reference,
+    with_reference,
+)
 from atmr_pipeline.monitoring.thresholds import DriftSettings
 
 PER_DAY = 12
@@ -19,6 +26,10 @@ def residuals(values: np.ndarray, start: str = "2025-10-01", per_day: int = PER_
     days = -(-len(values) // per_day)
     day = np.repeat(pd.date_range(start, periods=days, unit="us").to_numpy(), per_day)[: len(values)]
     return pd.DataFrame({"service_day": day, "residual_min": values})
+
+
+def follow(frame: pd.DataFrame, reference: ResidualReference) -> CusumResult:
+    return residual_cusum(with_reference(frame, reference))
 
 
 def first_crossing(shift_min: float, *, series: int, days: int, limit: float = SETTINGS.cusum_limit) -> np.ndarray:
@@ -56,8 +67,8 @@ def test_days_that_go_together_do_not_raise_false_alarms():
         assert reference.design_effect > 3.0
         live = residuals(year(120))
         naive = ResidualReference(reference.mean_min, reference.std_min, reference.n)
-        guarded += bool(residual_cusum(live, reference).path["alarm"].any())
-        unguarded += bool(residual_cusum(live, naive).path["alarm"].any())
+        guarded += bool(follow(live, reference).path["alarm"].any())
+        unguarded += bool(follow(live, naive).path["alarm"].any())
     assert guarded <= 4
     assert unguarded >= 20
 
@@ -67,7 +78,7 @@ def test_alarm_day_direction_and_summary():
     values = rng.normal(0.0, STD_MIN, 40 * PER_DAY)
     values[20 * PER_DAY :] -= 5.0
     reference = ResidualReference(0.0, STD_MIN, 500)
-    result = residual_cusum(residuals(values), reference)
+    result = follow(residuals(values), reference)
     assert result.alarm_on is not None
     assert date(2025, 10, 21) <= result.alarm_on <= date(2025, 10, 23)
     assert result.direction == "earlier"
@@ -80,7 +91,7 @@ def test_an_ended_drift_clears_within_weeks():
     rng = np.random.default_rng(1)
     values = rng.normal(0.0, STD_MIN, 120 * PER_DAY)
     values[20 * PER_DAY : 80 * PER_DAY] += 5.0
-    result = residual_cusum(residuals(values), ResidualReference(0.0, STD_MIN, 500))
+    result = follow(residuals(values), ResidualReference(0.0, STD_MIN, 500))
     assert result.alarm_on is None
     assert result.path["alarm"].sum() <= 60 + 10
     assert "quiet" in result.summary()
@@ -89,7 +100,7 @@ def test_an_ended_drift_clears_within_weeks():
 def test_one_breakdown_is_not_a_drift():
     values = np.random.default_rng(2).normal(0.0, STD_MIN, 30 * PER_DAY)
     values[200] = 400.0
-    assert residual_cusum(residuals(values), ResidualReference(0.0, STD_MIN, 500)).alarm_on is None
+    assert follow(residuals(values), ResidualReference(0.0, STD_MIN, 500)).alarm_on is None
 
 
 def test_order_of_the_rows_does_not_matter_across_days():
@@ -97,14 +108,14 @@ def test_order_of_the_rows_does_not_matter_across_days():
     frame = residuals(values)
     reference = ResidualReference(0.0, STD_MIN, 500)
     reversed_days = pd.concat([day for _, day in sorted(frame.groupby("service_day"), reverse=True)])
-    pd.testing.assert_frame_equal(residual_cusum(frame, reference).path, residual_cusum(reversed_days, reference).path)
+    pd.testing.assert_frame_equal(follow(frame, reference).path, follow(reversed_days, reference).path)
 
 
 @pytest.mark.parametrize(
     "values", [np.array([]), np.full(60, np.nan), np.full(60, np.inf), np.array([50.0] * 5)], ids=str
 )
 def test_too_little_is_said_and_never_alarms(values):
-    result = residual_cusum(residuals(values), ResidualReference(0.0, STD_MIN, 500))
+    result = follow(residuals(values), ResidualReference(0.0, STD_MIN, 500))
     assert result.alarm_on is None
     assert result.skipped_reason is not None
     assert "not judged" in result.summary()

@@ -21,7 +21,8 @@ def row_of(table: pd.DataFrame, feature: str, days: int, aspect: str = "value") 
 
 def test_unchanged_features_are_tested_and_quiet(reference, courses, kinds):
     table = feature_drift(reference, courses(1, 28, START), kinds, as_of=LAST)
-    assert len(table) == len(kinds) * 2 * 2
+    assert len(table) == len(kinds) * 2 * 3
+    assert table["company_id"].isna().all()
     assert not table["alarm"].fillna(False).any()
     month = table[(table.window_days == 28) & (table.aspect == "value")]
     assert month["alarm"].notna().all(), month[["feature", "skipped_reason"]]
@@ -125,7 +126,7 @@ def test_degenerate_columns_never_crash_and_never_pass_in_silence(courses, case,
     if which in ("current", "both"):
         new = degenerate(case, new)
     table = feature_drift(old, new, {"distance_km": kind}, as_of=LAST)
-    assert len(table) == 4
+    assert len(table) == 2 * 3
     silent = table["alarm"].isna() & table["skipped_reason"].isna()
     assert not silent.any()
     assert (table["alarm"].isna() == table["skipped_reason"].notna()).all()
@@ -195,7 +196,7 @@ def test_label_drift_is_found_and_unlabelled_rows_are_left_out(reference, course
     assert (table["severity"] == "critical").all()
     assert set(table["aspect"]) == {"value"}
     assert row_of(table, "delay_min", 28).n_current == 28 * 9
-    assert row_of(table, "delay_min", 28).threshold == pytest.approx(0.001 / 2)
+    assert row_of(table, "delay_min", 28).threshold == pytest.approx(0.001 / 3)
 
 
 def test_no_label_yet_is_said(reference, courses):
@@ -225,7 +226,7 @@ def test_the_day_is_required(reference, courses, kinds):
         {"cusum_ceiling": 0.5},
         {"feature_windows": ()},
         {"label_windows": (0,)},
-        {"label_windows_to_confirm": 3},
+        {"label_windows_to_confirm": 4},
         {"quiet_days_to_close": 0},
     ],
 )

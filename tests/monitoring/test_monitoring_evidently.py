@@ -49,7 +49,7 @@ ODD_KINDS = {
 
 def test_report_is_written_whole_and_lists_what_it_left_out(odd, tmp_path: Path):
     path = tmp_path / "reports" / "drift.html"
-    result = drift_report(odd(1), odd(2, longer=3.0), ODD_KINDS, path)
+    result = drift_report(odd(1), odd(2, longer=3.0), ODD_KINDS, path, threshold=0.0005)
     assert result.path == str(path)
     assert result.columns == ("distance_km", "is_medical", "delay_min", "priority", "confirmed", "zone", "speed")
     assert set(result.drifted) == {"distance_km"}
@@ -74,11 +74,11 @@ def test_report_is_written_whole_and_lists_what_it_left_out(odd, tmp_path: Path)
 def test_nothing_is_written_without_rows_or_columns(courses, tmp_path: Path):
     frame, path = courses(1, 10), tmp_path / "drift.html"
     kinds = {"distance_km": "numeric"}
-    no_current = drift_report(frame, frame.iloc[:0], kinds, path)
+    no_current = drift_report(frame, frame.iloc[:0], kinds, path, threshold=0.0005)
     assert (no_current.path, no_current.skipped_reason) == (None, "no rows in current")
-    both = drift_report(frame.iloc[:0], frame.iloc[:0], kinds, path)
+    both = drift_report(frame.iloc[:0], frame.iloc[:0], kinds, path, threshold=0.0005)
     assert both.skipped_reason == "no rows in reference and current"
-    no_columns = drift_report(frame, frame.assign(distance_km=np.nan), kinds, path)
+    no_columns = drift_report(frame, frame.assign(distance_km=np.nan), kinds, path, threshold=0.0005)
     assert no_columns.skipped_reason == "no column can be drawn"
     assert no_columns.dropped == {"distance_km": "no known value in current"}
     assert not path.exists()
@@ -93,7 +93,7 @@ def test_a_failed_write_keeps_the_old_report(courses, tmp_path: Path, monkeypatc
 
     monkeypatch.setattr(evidently_report.os, "fsync", full_disk)
     with pytest.raises(OSError, match="no space"):
-        drift_report(courses(1, 10), courses(2, 10), {"distance_km": "numeric"}, path)
+        drift_report(courses(1, 10), courses(2, 10), {"distance_km": "numeric"}, path, threshold=0.0005)
     assert path.read_text(encoding="utf-8") == "old"
     assert [item.name for item in tmp_path.iterdir()] == ["drift.html"]
 
@@ -103,7 +103,7 @@ def test_constant_and_single_value_columns_do_not_crash(courses, tmp_path: Path)
     new = courses(2, 10).assign(distance_km=4.0, is_medical=True)
     new.loc[1:, "time_of_day"] = np.nan
     kinds = {"distance_km": "numeric", "is_medical": "boolean", "time_of_day": "numeric"}
-    assert drift_report(old, new, kinds, tmp_path / "drift.html").skipped_reason is None
+    assert drift_report(old, new, kinds, tmp_path / "drift.html", threshold=0.0005).skipped_reason is None
 
 
 def test_tracking_is_off():

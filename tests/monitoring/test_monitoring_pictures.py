@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from atmr_pipeline.monitoring.cusum import ResidualReference, residual_cusum
+from atmr_pipeline.monitoring.cusum import ResidualReference, residual_cusum, with_reference
 from atmr_pipeline.monitoring.pictures import cusum_picture, distributions_picture, rolling_mae_picture
 
 LARGEST_BYTES = 60_000
@@ -19,7 +19,7 @@ def assert_small_png(picture: bytes) -> None:
 def test_cusum_picture(courses, days):
     frame = courses(1, days, later_min=3.0)
     frame["residual_min"] = frame["delay_min"] - 3.0
-    assert_small_png(cusum_picture(residual_cusum(frame, ResidualReference(0.0, 3.0, 1000))))
+    assert_small_png(cusum_picture(residual_cusum(with_reference(frame, ResidualReference(0.0, 3.0, 1000)))))
 
 
 def test_distributions_picture(reference, courses, kinds):
