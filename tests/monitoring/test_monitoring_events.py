@@ -144,7 +144,7 @@ def test_evidence_is_small_and_json_and_says_when_the_change_began(world, kinds)
     assert abs((began - date(2025, 10, 31)).days) <= 2
     assert began <= date.fromisoformat(evidence["alarm_started_on"])
     assert evidence["courses"] >= 12 * 11
-    assert evidence["limit"] == 18.0
+    assert evidence["limit"] == 16.0
 
 
 def test_a_quiet_day_has_no_alarm_and_was_judged(world, kinds):
@@ -206,7 +206,7 @@ def test_the_company_that_changed_is_named(courses, kinds):
     assert set(look.not_looked_at) == {3}
     assert "needs 100" in look.not_looked_at[3]
     assert look.label["threshold"].iloc[0] == pytest.approx(0.001 / 3 / 3), "three groups share the error rate"
-    assert look.cusum.limit == pytest.approx(18.0 + np.log(3) / 0.5)
+    assert look.cusum.limit == pytest.approx(16.0 + np.log(3) / 0.5)
     assert "company 3: not looked at by itself" in drift_markdown(look)
 
 
