@@ -65,7 +65,7 @@ def _out(description: str, kinds: set[str]) -> dg.AssetOut:
 def delay_models(
     context: dg.AssetExecutionContext, workspace: Workspace, training_set: pd.DataFrame
 ) -> Iterator[dg.Output[Any]]:
-    from atmr_pipeline.features.contract import FEATURE_CONTRACT_VERSION, FEATURES
+    from atmr_pipeline.features.contract import FEATURE_CONTRACT_VERSION
     from atmr_pipeline.features.fingerprint import frame_fingerprint
     from atmr_pipeline.models.delay import DelayParams
     from atmr_pipeline.models.delay.report import evaluation_report, floor_figures
@@ -98,15 +98,8 @@ def delay_models(
         yield dg.Output(record, "delay_model", metadata={"version": record["version_id"], "reused": True})
         yield _evaluation(workspace, record, report, holdout, reused=True)
         return
-    recipe = training_record(
-        keep_training_set(workspace, training_set),
-        params=params,
-        features=[feature.name for feature in FEATURES],
-        holdout_days=holdout_days,
-        minimum_rows=settings.delay_minimum_rows,
-        minimum_days=settings.delay_minimum_days,
-        level_changes=changes,
-    )
+    kept_set = keep_training_set(workspace, training_set)
+    recipe = _recipe(settings, kept_set, params=params, holdout_days=holdout_days, level_changes=changes)
     training = train_as_recorded(training_set, recipe)
     yield dg.Output(
         training.candidates,
@@ -135,6 +128,18 @@ def delay_models(
     report = evaluation_report(training, training_set, holdout_days=holdout_days, truth=truth, floor=floor)
     keep_report(workspace, record["version_id"], report)
     yield _evaluation(workspace, record, report, training.holdout.assign(model_version=record["version_id"]))
+
+
+def _recipe(settings: "Settings", training_set: str, **more: Any) -> dict[str, Any]:
+    from atmr_pipeline.features.contract import FEATURES
+
+    return training_record(
+        training_set,
+        features=[feature.name for feature in FEATURES],
+        minimum_rows=settings.delay_minimum_rows,
+        minimum_days=settings.delay_minimum_days,
+        **more,
+    )
 
 
 def _levels(settings: "Settings") -> tuple[float, float, float]:

@@ -124,14 +124,7 @@ def train_delay_model(
     levelled = train["delay_min"] - _past_level(train, names, params, level_changes)
     model = DelayModel(params).fit(train[names], levelled, train["decided_at"])
     model.set_levels(training_set, level_changes)
-    # Baselines are given the same level: gates compare what was learned of courses.
-    level_min = model.level_as_known(holdout, training_set)
-    predicted = {"model": model.predict(holdout[names], level_min=level_min)}
-    for name in CONSTANT_BASELINES:
-        constant = DelayModel(dataclasses.replace(params, candidates=(name,), offset_feature=None))
-        constant.fit(train[names], levelled, train["decided_at"])
-        predicted[name] = constant.predict(holdout[names], level_min=level_min)
-    predicted["spline_ridge"] = model.predict_baseline(holdout[names], level_min=level_min)
+    predicted = _predicted(model, train[names], levelled, train["decided_at"], holdout, training_set)
     delay = holdout["delay_min"]
     figures = {name: evaluate(delay, frame, late_after_min=params.late_after_min) for name, frame in predicted.items()}
     errors = {name: frame["expected_delay_min"] - delay for name, frame in predicted.items()}
@@ -154,6 +147,29 @@ def train_delay_model(
         },
         data_hash=hash_table(training_set, [*ID_COLUMNS, *TIME_COLUMNS, *names, "delay_min"]),
     )
+
+
+def _predicted(
+    model: DelayModel,
+    features: pd.DataFrame,
+    levelled: pd.Series,
+    decided_at: pd.Series,
+    holdout: pd.DataFrame,
+    history: pd.DataFrame,
+) -> dict[str, pd.DataFrame]:
+    """Predictions of the held-out rows by the model and the baselines.
+
+    Baselines are given the model's level: gates compare what was learned of courses.
+    """
+    names = list(features.columns)
+    level_min = model.level_as_known(holdout, history)
+    predicted = {"model": model.predict(holdout[names], level_min=level_min)}
+    for name in CONSTANT_BASELINES:
+        constant = DelayModel(dataclasses.replace(model.params, candidates=(name,), offset_feature=None))
+        constant.fit(features, levelled, decided_at)
+        predicted[name] = constant.predict(holdout[names], level_min=level_min)
+    predicted["spline_ridge"] = model.predict_baseline(holdout[names], level_min=level_min)
+    return predicted
 
 
 def _past_level(
