@@ -8,6 +8,8 @@ import pandas as pd
 from atmr_pipeline.resources.serving import champion, features_for, load_version, predicted
 from atmr_pipeline.resources.workspace import Workspace
 
+NOT_KNOWN_DAY = "1970-01-01"
+"""Of a model that does not say what it was trained on: it is compared with on every held-out day."""
 SOURCES = ("bookings", "assignments", "drivers", "dispatch_runs", "weather_forecast", "calendar_days")
 
 
@@ -20,7 +22,7 @@ def judge_delay(workspace: Workspace) -> list[Any]:
     version = workspace.tables.read_value("delay_model")["version_id"]
     challenger = load_version(workspace, "delay", version)
     frame = _own_errors(holdout)
-    others, missing = _others(workspace, version)
+    others, missing, last_days = _others(workspace, version)
     for name, model in others.items():
         try:
             told = predicted(model, holdout, history)
@@ -28,8 +30,12 @@ def judge_delay(workspace: Workspace) -> list[Any]:
             missing[name] = f"the {name} cannot predict today's rows: {error}"
             dg.get_dagster_logger().warning(f"no comparison: {missing[name]}")
             continue
-        frame[f"abs_error_{name}_min"] = (told["expected_delay_min"] - holdout["delay_min"]).abs()
-        frame[f"brier_{name}"] = (told["p_late"] - holdout["is_late"].astype(float)) ** 2
+        # A holdout that has grown reaches into days that an older model was trained on, and looks too good on.
+        unseen = holdout["service_day"] > pd.Timestamp(last_days[name])
+        if not unseen.all():
+            missing[name] = f"the {name} was trained on {int((~unseen).sum())} of {len(holdout)} held-out pickups"
+        frame[f"abs_error_{name}_min"] = (told["expected_delay_min"] - holdout["delay_min"]).abs().where(unseen)
+        frame[f"brier_{name}"] = ((told["p_late"] - holdout["is_late"].astype(float)) ** 2).where(unseen)
     again = predicted(challenger, holdout, history)["expected_delay_min"]
     belongs = bool((holdout["model_version"] == version).all())
     identical = belongs and bool((again == holdout["expected_delay_min"]).all())
@@ -60,12 +66,13 @@ def _own_errors(holdout: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _others(workspace: Workspace, version: str) -> tuple[dict[str, Any], dict[str, str]]:
-    """The champion and the anchor, and why one of them is not compared with."""
+def _others(workspace: Workspace, version: str) -> tuple[dict[str, Any], dict[str, str], dict[str, str]]:
+    """The champion and the anchor, why one of them is not compared with, and the last day each was trained on."""
     from atmr_pipeline.domain.errors import ModelIntegrityError
 
     found: dict[str, Any] = {}
     missing: dict[str, str] = {}
+    last_days: dict[str, str] = {}
     for name in ("champion", "anchor"):
         current = workspace.registry.alias("delay", name)
         if current is None:
@@ -82,7 +89,10 @@ def _others(workspace: Workspace, version: str) -> tuple[dict[str, Any], dict[st
             # Else one that cannot be read would refuse every successor for ever; the other gates still hold.
             missing[name] = f"the {name} {current.version_id} cannot be read: {error}"
             dg.get_dagster_logger().warning(f"no comparison: {missing[name]}")
-    return found, missing
+        else:
+            window = workspace.registry.get(current.version_id).metrics.get("window", {})
+            last_days[name] = window.get("train_last_day", NOT_KNOWN_DAY)
+    return found, missing, last_days
 
 
 def _cannot_predict() -> tuple[type[Exception], ...]:

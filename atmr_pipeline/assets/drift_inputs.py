@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from atmr_pipeline.domain.errors import ModelIntegrityError, NotEnoughDataError
+from atmr_pipeline.domain.errors import ModelIntegrityError, NotEnoughDataError, TableContractError
 from atmr_pipeline.domain.wallclock import ALL_DAYS
 from atmr_pipeline.resources.serving import Served, champion, predicted
 from atmr_pipeline.resources.workspace import Workspace
@@ -63,7 +63,7 @@ def drift_inputs(workspace: Workspace, training_set: pd.DataFrame) -> DriftInput
     reference = training_set[days < pd.Timestamp(window["holdout_first_day"])]
     since = training_set[days >= pd.Timestamp(window["holdout_first_day"])]
     residuals = since[["assignment_id", "company_id", "service_day"]].assign(
-        residual_min=since["delay_min"] - predicted(served.model, since)["expected_delay_min"]
+        residual_min=since["delay_min"] - predicted(served.model, since, training_set)["expected_delay_min"]
     )
     held_out = residuals["service_day"] <= pd.Timestamp(window["holdout_last_day"])
     own, source = _champion_reference(served, residuals[held_out])
@@ -94,7 +94,7 @@ def _champion_reference(served: Served, held_out: pd.DataFrame) -> "tuple[Residu
         return stored, "kept at training"
     try:
         return residual_reference(held_out), "predicted again on the held-out rows: none was kept at training"
-    except NotEnoughDataError as error:
+    except (NotEnoughDataError, TableContractError) as error:
         return None, f"none: {error}"
 
 

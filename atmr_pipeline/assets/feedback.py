@@ -85,7 +85,7 @@ def delay_predictions(
 
 def _divided(workspace: Workspace, served: Served, courses: OpenCourses) -> tuple[pd.DataFrame, pd.DataFrame, str]:
     """What is served, what the champion would have said of the challenger's arm, and how the A/B test stands."""
-    from atmr_pipeline.domain.errors import ModelIntegrityError
+    from atmr_pipeline.domain.errors import ModelIntegrityError, TableContractError
     from atmr_pipeline.promotion.arms import CHALLENGER_ARM, arms_of
     from atmr_pipeline.resources.challenger import EXPERIMENT, NO_TEST, acting_challenger
 
@@ -95,7 +95,7 @@ def _divided(workspace: Workspace, served: Served, courses: OpenCourses) -> tupl
         return frame, frame.iloc[:0], NO_TEST[standing]
     try:
         theirs = scored_by(challenger, courses)
-    except ModelIntegrityError as error:
+    except (ModelIntegrityError, TableContractError) as error:
         return frame, frame.iloc[:0], f"on, but the challenger cannot be asked: {error}"
     ratio, experiment = workspace.settings.ab_ratio, EXPERIMENT.format(version=challenger.version_id)
     frame["arm"] = arms_of(experiment, frame["booking_id"], ratio).astype(object)

@@ -40,7 +40,7 @@ DECISIONS = ("promoted", "refused", "rolled_back")
 Judge = Callable[[Workspace], "list[GateVerdict]"]
 
 
-def judged(workspace: Workspace, kind: str, judge: Judge, run: dg.DagsterRun) -> "Judgement":
+def judged(workspace: Workspace, kind: str, judge: Judge, run_id: str, run_tags: Mapping[str, str]) -> "Judgement":
     """Judge the challenger and keep the verdicts, with the version and the champion's number that they are about."""
     from atmr_pipeline.promotion.gates import Judgement
     from atmr_pipeline.state.drift_answers import REFUSED
@@ -55,12 +55,12 @@ def judged(workspace: Workspace, kind: str, judge: Judge, run: dg.DagsterRun) ->
         verdicts=tuple(judge(workspace)),
         champion=champion.version_id if champion else None,
         anchor=anchor.version_id if anchor else None,
-        run_id=run.run_id,
+        run_id=run_id,
     )
     workspace.tables.write_value(VERDICTS[kind], judgement.to_value())
     _record_refusal(workspace, judgement)
     if not judgement.decision().promote:
-        answer_of_run(workspace.state, run.tags, f"{REFUSED} {version}")
+        answer_of_run(workspace.state, run_tags, f"{REFUSED} {version}")
     return judgement
 
 
@@ -73,7 +73,9 @@ def _gates(kind: str, names: tuple[str, ...], judge: Judge) -> dg.AssetChecksDef
 
     @dg.multi_asset_check(name=f"{evaluation}_gates", specs=specs)
     def gates(context: dg.AssetCheckExecutionContext, workspace: Workspace) -> Iterator[dg.AssetCheckResult]:
-        verdicts = {one.name: one for one in judged(workspace, kind, judge, context.run).verdicts}
+        verdicts = {
+            one.name: one for one in judged(workspace, kind, judge, context.run.run_id, context.run.tags).verdicts
+        }
         for name in names:
             yield _as_check(verdicts[name], evaluation)
 
@@ -122,7 +124,7 @@ def promote(workspace: Workspace, kind: str, names: tuple[str, ...], run_id: str
     Raises
     ------
     PromotionRefusedError
-        If a gate refused, the verdicts are about another version or champion, or a person rolled this version back.
+        If a gate refused, or the verdicts are about another version or champion.
     """
     from atmr_pipeline.domain.errors import PromotionRefusedError
 
@@ -130,15 +132,12 @@ def promote(workspace: Workspace, kind: str, names: tuple[str, ...], run_id: str
     current = registry.alias(kind, "champion")
     if current is not None and current.version_id == version:
         return {"champion": version, "moved": False, "reason": "this version is the champion already"}
-    if (why := _rolled_back(workspace, kind, version)) is not None:
-        raise PromotionRefusedError(
-            f"{kind} {version} was rolled back ({why}): promote it by hand if it is wanted again"
-        )
     decision = _verdicts(workspace, kind, version, current.seq if current else 0, names).decision()
     if not decision.promote:
         raise PromotionRefusedError(f"{kind} {version}: {decision.reason}")
-    if workspace.settings.promotion_mode == BY_HAND:
-        waits = f"{decision.reason}; ATMR_PROMOTION_MODE is by_hand: a person runs `atmr promote {kind} {version}`"
+    if (why := _waits_because(workspace, kind, version)) is not None:
+        waits = f"{decision.reason}; {why}: a person runs `atmr promote {kind} {version}`"
+        registry.record_waiting(kind, version, why, actor=f"run:{run_id}")
         serving = current.version_id if current else None
         return {"champion": serving, "moved": False, "reason": waits, "waiting": version}
     registry.promote(
@@ -152,6 +151,23 @@ def promote(workspace: Workspace, kind: str, names: tuple[str, ...], run_id: str
     return {"champion": version, "moved": True, "reason": decision.reason}
 
 
+def _waits_because(workspace: Workspace, kind: str, version: str) -> str | None:
+    """Why a person has to promote what passed its gates."""
+    from atmr_pipeline.promotion.rollbacks import hold_until, rolled_back_because
+    from atmr_pipeline.state.types import utc_now
+
+    settings = workspace.settings
+    if settings.promotion_mode == BY_HAND:
+        return "ATMR_PROMOTION_MODE is by_hand"
+    history = workspace.registry.history(kind)
+    if rolled_back_because(history, version) is not None:
+        return "this version was rolled back"
+    until = hold_until(history, settings.rollback_hold_days)
+    if until is not None and utc_now() < until:
+        return f"a person rolled back, and nothing is promoted by itself until {until:%Y-%m-%d %H:%M} UTC"
+    return None
+
+
 def _verdicts(workspace: Workspace, kind: str, version: str, seq: int, names: tuple[str, ...]) -> "Judgement":
     from atmr_pipeline.domain.errors import PromotionRefusedError
     from atmr_pipeline.promotion.gates import Judgement
@@ -161,17 +177,6 @@ def _verdicts(workspace: Workspace, kind: str, version: str, seq: int, names: tu
     judgement = Judgement.from_value(workspace.tables.read_value(VERDICTS[kind]))
     judgement.check_valid_for(version, seq, names)
     return judgement
-
-
-def _rolled_back(workspace: Workspace, kind: str, version: str) -> str | None:
-    """Why a person took this version out of service, if nobody has put it back since."""
-    reason = None
-    for event in workspace.registry.history(kind):
-        if event.action == "rolled_back" and event.from_version == version:
-            reason = event.reason
-        elif event.action == "promoted" and event.to_version == version:
-            reason = None
-    return reason
 
 
 @dg.asset(
@@ -193,11 +198,12 @@ def _answer_alarms(workspace: Workspace, outcome: dict[str, Any], run_tags: Mapp
     from atmr_pipeline.promotion.answers import answer_alarms
     from atmr_pipeline.state.drift_answers import UNCHANGED, WAITS
 
-    if outcome["moved"]:
-        answer_alarms(workspace.registry, outcome["champion"])
-    elif "waiting" in outcome:
+    if "waiting" in outcome:
         answer_of_run(workspace.state, run_tags, f"{WAITS} {outcome['waiting']}")
-    else:
+        return
+    # Also where this version was the champion already: a run may have died between the promotion and this.
+    answer_alarms(workspace.registry, outcome["champion"])
+    if not outcome["moved"]:
         answer_of_run(workspace.state, run_tags, f"{UNCHANGED} {outcome['champion']}")
 
 

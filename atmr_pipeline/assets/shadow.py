@@ -51,7 +51,7 @@ def shadow_predictions(
     calendar_days: pd.DataFrame,
     delay_predictions: pd.DataFrame,
 ) -> dg.MaterializeResult:
-    from atmr_pipeline.domain.errors import ModelIntegrityError
+    from atmr_pipeline.domain.errors import ModelIntegrityError, TableContractError
     from atmr_pipeline.features.sources import FeatureSources
 
     loaded = load_challenger(workspace)
@@ -65,7 +65,7 @@ def shadow_predictions(
     )
     try:
         frame = scored_by(loaded.served, courses)
-    except ModelIntegrityError as error:
+    except (ModelIntegrityError, TableContractError) as error:
         return _not_scored(f"the challenger {version} cannot be asked", str(error))
     return _kept(workspace, frame, delay_predictions, version, courses.driver_missing)
 

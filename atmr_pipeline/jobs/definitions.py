@@ -16,6 +16,11 @@ POLICY = dg.AssetSelection.groups("dispatch_policy") | dg.AssetSelection.assets(
 MONITORING = dg.AssetSelection.groups("monitoring")
 FEEDBACK = dg.AssetSelection.groups("feedback")
 
+SCORING = dg.AssetSelection.assets(
+    "delay_challenger", "delay_predictions", "driver_suggestions", "delay_risk_alerts", "dispatch_suggestions"
+)
+"""What a new delay champion says of the coming days: it must not wait for the next night to be heard."""
+
 weekly_full_training = dg.define_asset_job(
     "weekly_full_training",
     selection=EXTRACTION | EXCEL | FEATURES | DELAY | POLICY,
@@ -24,14 +29,16 @@ weekly_full_training = dg.define_asset_job(
 
 daily_retraining = dg.define_asset_job(
     "daily_retraining",
-    selection=EXTRACTION | FEATURES | DELAY,
-    description="Fresh data, features, delay model, gates, promotion. Unchanged data reuses the trained version.",
+    selection=EXTRACTION | FEATURES | DELAY | SCORING,
+    description="Fresh data, features, delay model, gates, promotion, and the coming days scored and planned again. "
+    "Unchanged data reuses the trained version.",
 )
 
 drift_retraining = dg.define_asset_job(
     "drift_retraining",
-    selection=FEATURES | DELAY,
-    description="Retrains the delay model because a drift or degradation event asked for it.",
+    selection=FEATURES | DELAY | SCORING,
+    description="Retrains the delay model because a drift or degradation event asked for it, and scores and plans the "
+    "coming days again.",
 )
 
 nightly_feedback = dg.define_asset_job(

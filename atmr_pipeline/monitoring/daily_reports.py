@@ -13,6 +13,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from atmr_pipeline.domain.files import write_atomically
+from atmr_pipeline.state.json_values import to_json_value
 
 DAY_FILE = re.compile(r"(\d{4}-\d{2}-\d{2})\.(html|json)")
 INDEX, TEMPLATE = "index.html", "daily_reports.html"
@@ -33,7 +34,7 @@ def write_daily(folder: Path, day: date, content: Mapping[str, Any]) -> Path:
         JSON values: ``verdict, severity, alarms`` are listed by :func:`write_index`; the rest is kept beside them.
     """
     path = folder / f"{day.isoformat()}.json"
-    text = json.dumps({"day": day.isoformat(), **content}, sort_keys=True, allow_nan=False)
+    text = json.dumps(to_json_value({"day": day.isoformat(), **content}), sort_keys=True, allow_nan=False)
     write_atomically(path, lambda hidden: hidden.write_text(text, encoding="utf-8"))
     return path
 

@@ -4,7 +4,7 @@ Time is counted in service days, the days that alarms are about: a company that 
 same retrainings as one that lives day by day.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -71,7 +71,12 @@ class RetrainingRequest:
 
 
 def next_request(
-    alarms: Sequence[OpenAlarm], past: Iterable[PastRequest], *, cooldown_days: int, max_per_week: int
+    alarms: Sequence[OpenAlarm],
+    past: Iterable[PastRequest],
+    *,
+    cooldown_days: int,
+    max_per_week: int,
+    asked: Collection[str] = (),
 ) -> tuple[RetrainingRequest | None, str]:
     """The one request that may be made now, and why none otherwise.
 
@@ -85,6 +90,8 @@ def next_request(
         Service days from one request to the next; a repetition of one that died does not wait.
     max_per_week : int
         Requests within any 7 service days, repetitions not counted.
+    asked : collection of str
+        Run keys that were asked for before: a run that a person deleted was an attempt, too.
 
     Returns
     -------
@@ -98,16 +105,31 @@ def next_request(
     reasons = []
     for alarm in alarms:
         mine = [request for request in requests if request.event_id == alarm.event_id]
-        if len(mine) >= MAX_ATTEMPTS:
-            reasons.append(f"{alarm.event_id} was asked for {len(mine)} times and got no answer: look at its runs")
+        attempts = _attempts(alarm, requests, asked)
+        if attempts >= MAX_ATTEMPTS:
+            reasons.append(f"{alarm.event_id} was asked for {attempts} times and got no answer: look at its runs")
             continue
         others = {request.event_id: request.on for request in requests if request.event_id != alarm.event_id}
-        why = None if mine else _must_wait(alarm.seen_on, others.values(), cooldown_days, max_per_week)
+        why = None if attempts else _must_wait(alarm.seen_on, others.values(), cooldown_days, max_per_week)
         if why is None:
             on = mine[0].on if mine else alarm.seen_on
-            return RetrainingRequest(alarm.event_id, len(mine) + 1, on), "an alarm asks for a retraining"
+            return RetrainingRequest(alarm.event_id, attempts + 1, on), "an alarm asks for a retraining"
         reasons.append(f"{alarm.event_id} waits: {why}")
     return None, "; ".join(reasons) or "no open alarm asks for a retraining"
+
+
+def given_up(alarms: Sequence[OpenAlarm], past: Iterable[PastRequest], asked: Collection[str] = ()) -> list[str]:
+    """Ids of alarms that were asked for as often as may be, without an answer: a person has to look."""
+    requests = list(past)
+    if any(not request.is_over for request in requests):
+        return []
+    return [alarm.event_id for alarm in alarms if _attempts(alarm, requests, asked) >= MAX_ATTEMPTS]
+
+
+def _attempts(alarm: OpenAlarm, past: Sequence[PastRequest], asked: Collection[str]) -> int:
+    """Runs and run keys are counted apart: either may have been lost."""
+    runs = sum(request.event_id == alarm.event_id for request in past)
+    return max(runs, sum(key.rpartition(":")[0] == alarm.event_id for key in asked))
 
 
 def _must_wait(day: date, requested_on: Iterable[date], cooldown_days: int, max_per_week: int) -> str | None:

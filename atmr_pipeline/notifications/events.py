@@ -31,7 +31,7 @@ DRIFT_ASSETS = {
 }
 PROMOTED_ASSETS = {"delay": "promoted_delay_model", "policy": "promoted_dispatch_policy"}
 EVALUATION_ASSETS = {"delay": "delay_evaluation", "policy": "dispatch_evaluation"}
-BAD_OUTCOMES = ("refused", "failed", "cancel", "capped", "gave_up")
+BAD_OUTCOMES = ("refused", "waits", "gave_up")
 """An alarm whose outcome holds one of these was answered, but nothing was mended."""
 
 
@@ -49,7 +49,7 @@ def events_to_notifications(
     drift_events : sequence of DriftEvent
         Each gives one notification when it opens, and one when it closes.
     model_events : sequence of ModelEvent
-        ``promoted``, ``refused``, ``rolled_back`` and ``fell_back``; other actions are of no concern to a person.
+        ``promoted``, ``refused``, ``waiting``, ``rolled_back`` and ``fell_back``; other actions concern nobody.
     ui_url : str
         Where the UI is reached, for links.
     since : datetime, optional
@@ -155,7 +155,7 @@ def _model_severity(event: ModelEvent) -> str:
     if event.action == "refused":
         # With a champion nothing changes for anyone; without one nothing is served.
         return "info" if event.from_version else "warning"
-    return "warning" if event.action == "rolled_back" else "info"
+    return "warning" if event.action in ("rolled_back", "waiting") else "info"
 
 
 def _model_lines(event: ModelEvent) -> Iterator[Line]:

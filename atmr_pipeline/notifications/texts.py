@@ -25,6 +25,7 @@ MODELS = {
 ACTIONS = {
     "promoted": Label("promu", "promoted"),
     "refused": Label("refusé", "refused"),
+    "waiting": Label("attend une personne pour être promu", "waits for a person to be promoted"),
     "rolled_back": Label("retour à la version précédente", "rolled back"),
     "fell_back": Label("fichiers endommagés, version précédente servie", "files damaged, previous version served"),
 }

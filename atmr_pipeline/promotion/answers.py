@@ -14,8 +14,14 @@ def answer_alarms(registry: ModelRegistry, version_id: str) -> list[str]:
     list of str
         Ids of the alarms.
     """
-    window = registry.get(version_id).metrics.get("window")
+    metrics = registry.get(version_id).metrics
+    window, recipe = metrics.get("window"), metrics.get("training")
     if not window:
         return []
-    learned_up_to = date.fromisoformat(window["holdout_last_day"])
-    return answer_by_promotion(registry.store, version_id, learned_up_to=learned_up_to)
+    learned = None if recipe is None else {date.fromisoformat(each["since"]) for each in recipe["level_changes"]}
+    return answer_by_promotion(
+        registry.store,
+        version_id,
+        learned_up_to=date.fromisoformat(window["holdout_last_day"]),
+        learned_changes=learned,
+    )

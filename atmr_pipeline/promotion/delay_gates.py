@@ -42,6 +42,8 @@ class DelayGateLimits:
     ----------
     min_rows, min_days : int
         Held-out rows and days below which nothing is concluded.
+    min_compared_rows : int
+        Rows that champion or anchor was not trained on, below which it is not compared with.
     champion_margin, champion_point_limit : float
         Relative MAE against the champion, and against the anchor: upper bound and point estimate.
     brier_margin, brier_point_limit : float
@@ -65,6 +67,7 @@ class DelayGateLimits:
 
     min_rows: int = 200
     min_days: int = 14
+    min_compared_rows: int = 100
     champion_margin: float = 0.05
     champion_point_limit: float = 0.02
     brier_margin: float = 0.10
@@ -95,7 +98,8 @@ def delay_gates(
         ``abs_error_constant_mean_min``, ``abs_error_constant_median_min`` and ``abs_error_spline_ridge_min``, of the
         baselines; ``covered_challenger`` (bool, actual inside the 90 % interval); ``brier_challenger`` and
         ``brier_constant`` (squared error of P(late), the latter of the training set's late rate); where there is a
-        champion ``abs_error_champion_min`` and ``brier_champion``, where there is an anchor ``abs_error_anchor_min``.
+        champion ``abs_error_champion_min`` and ``brier_champion``, where there is an anchor ``abs_error_anchor_min``;
+        these are NaN in rows that the champion or anchor itself was trained on.
     reload_identical : bool
         The saved files, loaded again, gave the same predictions.
     labels : mapping of str to Series
@@ -114,7 +118,10 @@ def delay_gates(
         If columns are missing or a value is unknown.
     """
     limits = limits or DelayGateLimits()
-    frame = checked_frame(holdout, REQUIRED, OPTIONAL, "delay holdout")
+    frame = checked_frame(holdout, REQUIRED, (), "delay holdout").copy()
+    frame[[name for name in OPTIONAL if name in holdout.columns]] = holdout[
+        [name for name in OPTIONAL if name in holdout.columns]
+    ]
     days, error = frame["service_day"], frame["error_challenger_min"].astype("float64")
     return [
         minimum("enough_rows", "held-out rows", limits.min_rows, len(frame)),
@@ -137,12 +144,18 @@ def delay_gates(
 
 
 def _compared(frame: pd.DataFrame, column: str, limits: DelayGateLimits) -> PairedComparison | None:
-    """The challenger against one column of the same measure; None where that is not in the frame."""
+    """The challenger against one column of the same measure, on the rows that the other was not trained on.
+
+    None where there is no such column, or too few such rows to tell anything.
+    """
     if column not in frame.columns:
         return None
-    ours = frame["brier_challenger"] if column.startswith("brier") else frame["error_challenger_min"].abs()
-    theirs = frame[column].astype("float64")
-    return compare_by_day(frame["service_day"], ours.astype("float64"), theirs, level=limits.level)
+    if column in OPTIONAL and frame[column].notna().sum() < min(limits.min_compared_rows, len(frame)):
+        return None
+    rows = frame[frame[column].notna()]
+    ours = rows["brier_challenger"] if column.startswith("brier") else rows["error_challenger_min"].abs()
+    theirs = rows[column].astype("float64")
+    return compare_by_day(rows["service_day"], ours.astype("float64"), theirs, level=limits.level)
 
 
 def _against_baselines(frame: pd.DataFrame, limits: DelayGateLimits) -> list[GateVerdict]:
@@ -183,14 +196,18 @@ def _against_models(frame: pd.DataFrame, missing: Mapping[str, str], limits: Del
 
 def _slices(frame: pd.DataFrame, labels: Mapping[str, pd.Series], limits: DelayGateLimits) -> GateVerdict:
     # Without a champion the constant of the same loss: a mean loses MAE to a median on skewed delays by its nature.
+    by_champion = _compared(frame, "abs_error_champion_min", limits) is not None
     column, against = (
         ("abs_error_champion_min", "the champion")
-        if "abs_error_champion_min" in frame.columns
+        if by_champion
         else ("abs_error_constant_mean_min", "the constant mean")
     )
-    ours = frame["error_challenger_min"].astype("float64").abs()
+    known = frame[column].notna()
+    rows = frame[known]
+    ours = rows["error_challenger_min"].astype("float64").abs()
+    cut = {name: label[known] for name, label in labels.items()}
     return judge_slices(
-        frame["service_day"], ours, frame[column].astype("float64"), labels, against=against, limits=limits.slices
+        rows["service_day"], ours, rows[column].astype("float64"), cut, against=against, limits=limits.slices
     )
 
 

@@ -265,6 +265,17 @@ class ModelRegistry:
             event = ModelEvent(kind, "refused", actor, reason, None, champion, version_id, None, evidence)
             append_event(connection, event)
 
+    def record_waiting(self, kind: str, version_id: str, reason: str, *, actor: str) -> None:
+        """Write to the audit log, once a version, that it passed its gates and waits for a person."""
+        with self.store.begin() as connection:
+            current = read_alias(connection, _checked(kind), CHAMPION)
+            if any(
+                past.action == "waiting" and past.to_version == version_id for past in read_events(connection, kind)
+            ):
+                return
+            champion = current.version_id if current else None
+            append_event(connection, ModelEvent(kind, "waiting", actor, reason, None, champion, version_id))
+
     def path(self, version_id: str) -> Path:
         """A version's directory, its content just checked against its hash.
 

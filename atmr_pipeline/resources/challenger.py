@@ -94,17 +94,8 @@ def acting_challenger(workspace: Workspace, champion: Served) -> tuple[Served | 
         return None, "gates_failed"
     if present.is_decided:
         return None, "decided"
-    if was_rolled_back(workspace, loaded.served.version_id):
+    from atmr_pipeline.promotion.rollbacks import rolled_back_because
+
+    if rolled_back_because(workspace.registry.history("delay"), loaded.served.version_id) is not None:
         return None, "rolled_back"
     return loaded.served, "on"
-
-
-def was_rolled_back(workspace: Workspace, version_id: str) -> bool:
-    """Whether a version was taken out of service and not put back since."""
-    out = False
-    for event in workspace.registry.history("delay"):
-        if event.action == "rolled_back" and event.from_version == version_id:
-            out = True
-        elif event.action in ("promoted", "rolled_back") and event.to_version == version_id:
-            out = False
-    return out

@@ -36,19 +36,22 @@ def _sensor(name: str, description: str) -> dg.SensorDefinition:
         description=description,
     )
     def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        from atmr_pipeline.monitoring.requests import next_request
+        from atmr_pipeline.monitoring.requests import given_up, next_request
 
         settings = load_settings()
+        # Runs may be deleted in the UI; the cursor keeps what this sensor has asked for.
+        asked = json.loads(context.cursor)["asked"] if context.cursor else []
+        alarms, past = open_alarms(settings, kinds), past_requests(context.instance)
+        _give_up(settings, given_up(alarms, past, asked))
         request, reason = next_request(
-            open_alarms(settings, kinds),
-            past_requests(context.instance),
+            alarms,
+            past,
             cooldown_days=settings.retrain_cooldown_days,
             max_per_week=settings.retrain_max_per_week,
+            asked=asked,
         )
-        # Runs may be deleted in the UI; the cursor keeps what this sensor has asked for, so that nobody asks again.
-        asked = json.loads(context.cursor)["asked"] if context.cursor else []
-        if request is None or request.run_key in asked:
-            return dg.SkipReason(reason if request is None else f"{request.run_key} was asked for before")
+        if request is None:
+            return dg.SkipReason(reason)
         # A run that dies is asked for again by the sensor, so that attempts are counted in one place.
         tags = {EVENT_TAG: request.event_id, EVENT_DAY_TAG: request.on.isoformat(), "dagster/max_retries": "0"}
         return dg.SensorResult(
@@ -60,14 +63,20 @@ def _sensor(name: str, description: str) -> dg.SensorDefinition:
 
 
 def open_alarms(settings: Settings, kinds: tuple[str, ...]) -> "list[OpenAlarm]":
-    """Events of these kinds without an outcome, the oldest first."""
+    """Events of these kinds without an outcome, the oldest first.
+
+    An alarm of one company among several is told, and asks for nothing: one model serves them all, and a retraining
+    could not set the level of one.
+    """
     from atmr_pipeline.monitoring.requests import OpenAlarm
     from atmr_pipeline.state.drift_events import list_drift_events
 
     with opened_state(settings) as store:
         events = list_drift_events(store, only_open=True)
     return [
-        OpenAlarm(event.event_id, event.last_seen_on or event.detected_on) for event in events if event.kind in kinds
+        OpenAlarm(event.event_id, event.seen_until)
+        for event in events
+        if event.kind in kinds and event.company_id is None
     ]
 
 
@@ -81,6 +90,18 @@ def past_requests(instance: dg.DagsterInstance) -> "list[PastRequest]":
         for run in reversed(runs)
         if EVENT_TAG in run.tags and EVENT_DAY_TAG in run.tags
     ]
+
+
+def _give_up(settings: Settings, event_ids: list[str]) -> None:
+    """Say on alarms that nobody will ask for them again; a later promotion may still answer them."""
+    if not event_ids:
+        return
+    from atmr_pipeline.state.drift_answers import GAVE_UP
+    from atmr_pipeline.state.drift_events import close_drift_event
+
+    with opened_state(settings) as store:
+        for event_id in event_ids:
+            close_drift_event(store, event_id, GAVE_UP)
 
 
 drift = _sensor("drift", "A residual or label drift event asks for one drift_retraining; its id is the run key.")

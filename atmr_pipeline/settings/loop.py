@@ -87,6 +87,9 @@ class PromotionKnobs(BaseSettings):
     promotion_mode: Literal["automatic", "by_hand"] = Field(
         "automatic", description="move the champion when every gate passes, or wait for a person"
     )
+    rollback_hold_days: Annotated[
+        int, Field(ge=0, le=365, description="days after a rollback in which only a person promotes")
+    ] = 7
     company_gates: bool = Field(
         False,
         description="also demand the company's absolute figures of a delay model; see docs/promotion.md",

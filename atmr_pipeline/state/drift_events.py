@@ -190,7 +190,10 @@ def stream_start(store: StateStore) -> date | None:
     answered = [
         event.seen_until
         for event in list_drift_events(store)
-        if event.kind == "residual_drift" and (event.outcome or "").startswith(PROMOTED)
+        if event.kind == "residual_drift"
+        # A promotion answers alarms of all companies together; those of one company only say so to a person.
+        and event.company_id is None
+        and (event.outcome or "").startswith(PROMOTED)
     ]
     return max(answered) + timedelta(days=1) if answered else None
 

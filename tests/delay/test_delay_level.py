@@ -76,6 +76,20 @@ def test_each_stretch_has_its_own_level() -> None:
     assert Levels.from_list(levels.to_list()) == levels
 
 
+def test_a_second_alarm_about_nothing_leaves_the_level_that_holds() -> None:
+    frame = history_of(per_day=12, n_days=60)
+    number = np.repeat(np.arange(60), 12)
+    residual = np.where(number >= 20, 5.0, 0.0)
+    one = estimated_levels(residual, frame["service_day"], [change(20)], 5.0)
+    two = estimated_levels(residual, frame["service_day"], [change(20), change(59)], 5.0)
+    assert two.latest_min == pytest.approx(one.latest_min, abs=0.2)
+    day = pd.DataFrame(
+        {"decided_at": [pd.Timestamp("2026-06-01", tz="UTC")], "service_day": [pd.Timestamp("2026-06-01")]}
+    )
+    known = level_as_known(day, frame, residual, [change(20), change(59)], 5.0)
+    assert known == pytest.approx([one.latest_min], abs=0.2)
+
+
 def test_changes_outside_the_rows_give_no_step() -> None:
     frame = history_of(per_day=5, n_days=10)
     assert estimated_levels(np.full(50, 4.0), frame["service_day"], [change(0), change(10)], 2.0) == Levels()

@@ -91,7 +91,7 @@ def test_an_alarm_that_opens_says_what_changed_and_where_to_look():
 
 @pytest.mark.parametrize(
     ("outcome", "severity"),
-    [("promoted:bbbb", "info"), ("cleared", "info"), ("refused", "warning"), ("run_failed", "warning")],
+    [("promoted:bbbb", "info"), ("cleared", "info"), ("refused", "warning"), ("gave_up", "warning")],
 )
 def test_an_alarm_that_closes_is_told_with_its_outcome(outcome, severity):
     closed = dataclasses.replace(RESIDUALS, outcome=outcome, outcome_at=AT + timedelta(days=1))

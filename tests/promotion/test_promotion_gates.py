@@ -131,9 +131,22 @@ def test_unknown_values_and_missing_columns_are_named():
     holdout = delay_holdout(1)
     with pytest.raises(TableContractError, match="brier_constant"):
         judge(holdout.drop(columns="brier_constant"))
-    holdout.loc[3:5, "abs_error_champion_min"] = np.nan
-    with pytest.raises(TableContractError, match="abs_error_champion_min in 3 rows"):
+    holdout.loc[3:5, "brier_challenger"] = np.nan
+    with pytest.raises(TableContractError, match="brier_challenger in 3 rows"):
         judge(holdout)
+
+
+def test_rows_that_the_champion_was_trained_on_are_not_compared_with() -> None:
+    holdout = delay_holdout(1)
+    seen = holdout["service_day"] <= sorted(holdout["service_day"].unique())[5]
+    flattered = holdout.assign(abs_error_champion_min=holdout["abs_error_champion_min"].where(~seen, 0.0))
+    assert not judge(flattered)["not_inferior_to_champion"].passed
+    masked = holdout.assign(abs_error_champion_min=holdout["abs_error_champion_min"].where(~seen))
+    verdict = judge(masked)["not_inferior_to_champion"]
+    assert verdict.passed
+    assert verdict.n == int((~seen).sum())
+    nearly_all = holdout.assign(abs_error_champion_min=holdout["abs_error_champion_min"].where(holdout.index < 20))
+    assert judge(nearly_all)["not_inferior_to_champion"].verdict == "not judged"
 
 
 def test_verdicts_are_repeatable_and_json():

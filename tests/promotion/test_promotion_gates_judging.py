@@ -144,12 +144,12 @@ def test_an_anchor_that_cannot_be_read_is_not_judged_with_its_reason(
     first, second = (register(workspace, one, tmp_path / name, name) for name, one in trainings.items())
     workspace.registry.promote("delay", first, expected_seq=0, actor="test", reason="first", evidence={})
     workspace.registry.promote("delay", second, expected_seq=1, actor="test", reason="second", evidence={})
-    found, missing = _others(workspace, "challenger")
+    found, missing, _ = _others(workspace, "challenger")
     assert (set(found), missing) == ({"champion", "anchor"}, {})
     damaged = workspace.registry.path(first) / "manifest.json"
     damaged.chmod(0o644)
     damaged.write_text("{}")
-    found, missing = _others(workspace, "challenger")
+    found, missing, _ = _others(workspace, "challenger")
     assert set(found) == {"champion"}
     assert f"the anchor {first} cannot be read" in missing["anchor"]
     assert _others(workspace, second)[1]["champion"] == "this version is the champion itself"

@@ -42,7 +42,7 @@ def served(workspace: Workspace) -> str | None:
 
 
 def judge_as(workspace: Workspace, *verdicts: GateVerdict) -> Judgement:
-    return judged(workspace, "delay", lambda _: list(verdicts), "r1")
+    return judged(workspace, "delay", lambda _: list(verdicts), "r1", {})
 
 
 def test_what_the_checks_kept_is_what_promotes(workspace: Workspace) -> None:
@@ -91,7 +91,7 @@ def test_a_champion_that_moves_while_the_gates_judge_is_noticed(workspace: Works
         space.registry.promote("delay", other, expected_seq=0, actor="person", reason="meanwhile", evidence={})
         return [GOOD]
 
-    judged(workspace, "delay", judge, "r1")
+    judged(workspace, "delay", judge, "r1", {})
     with pytest.raises(PromotionRefusedError, match="the champion moved"):
         promote(workspace, "delay", NAMES, "r1")
 

@@ -76,7 +76,6 @@ def test_an_alarm_asks_for_one_retraining_of_its_own_sensor(
     (request,) = ticks.next()
     assert request.run_key == "alarm-1:1"
     assert request.tags["atmr/event"] == "alarm-1"
-    assert ticks.next() == []
     run_of(instance, request, dg.DagsterRunStatus.STARTED)
     assert ticks.next() == []
     assert Ticks(sensor, instance).next() == []
@@ -89,6 +88,37 @@ def test_a_daemon_that_forgot_its_cursor_asks_with_the_same_key(
     (first,) = Ticks(drift, instance).next()
     (again,) = Ticks(drift, instance).next()
     assert first.run_key == again.run_key
+
+
+def test_a_deleted_run_was_an_attempt_and_hides_no_other_alarm(
+    workspace: Workspace, instance: dg.DagsterInstance
+) -> None:
+    record(workspace, "alarm-1", "residual_drift", FIRST)
+    ticks = Ticks(drift, instance)
+    keys = [request.run_key for _ in range(3) for request in ticks.next()]
+    assert keys == ["alarm-1:1", "alarm-1:2", "alarm-1:3"]
+    record(workspace, "alarm-2", "label_drift", LATER)
+    assert [request.run_key for request in ticks.next()] == ["alarm-2:1"]
+    outcomes = {event.event_id: event.outcome for event in list_drift_events(workspace.state)}
+    assert outcomes == {"alarm-1": "gave_up", "alarm-2": None}
+    assert answer_by_promotion(workspace.state, "0123456789abcdef", learned_up_to=FIRST) == ["alarm-1"]
+
+
+def test_an_alarm_of_one_company_asks_for_nothing_and_is_answered_by_no_promotion(
+    workspace: Workspace, instance: dg.DagsterInstance
+) -> None:
+    event = DriftEvent("one", "residual_drift", FIRST, "critical", {}, company_id=3)
+    insert_drift_event(workspace.state, event)
+    assert Ticks(drift, instance).next() == []
+    assert answer_by_promotion(workspace.state, "0123456789abcdef", learned_up_to=LATER) == []
+
+
+def test_a_promotion_answers_only_the_change_that_it_was_told_of(workspace: Workspace) -> None:
+    record(workspace, "told", "residual_drift", FIRST, change_started_on="2026-10-30")
+    record(workspace, "untold", "residual_drift", FIRST, change_started_on="2026-10-31")
+    told = {date(2026, 10, 30)}
+    answered = answer_by_promotion(workspace.state, "0123456789abcdef", learned_up_to=FIRST, learned_changes=told)
+    assert answered == ["told"]
 
 
 def test_two_alarms_of_one_day_are_one_retraining(workspace: Workspace, instance: dg.DagsterInstance) -> None:

@@ -1,14 +1,14 @@
 """A home belongs to one source; what moved at the source stands once; what was rolled back stays out."""
 
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from atmr_pipeline.assets.promotion import _rolled_back
 from atmr_pipeline.domain.errors import SettingsError
 from atmr_pipeline.jobs.pipeline import bind_to_source
+from atmr_pipeline.promotion.rollbacks import hold_until, rolled_back_because
 from atmr_pipeline.resources.tables import Tables
 from atmr_pipeline.resources.workspace import Workspace
 from atmr_pipeline.settings import load_settings
@@ -64,16 +64,21 @@ def test_a_version_that_a_person_rolled_back_is_not_promoted_again_by_a_run(
     versions = [_registered(workspace, tmp_path, text) for text in ("first", "second")]
     for seq, version in enumerate(versions):
         workspace.registry.promote("delay", version, expected_seq=seq, actor="test", reason="passed", evidence={})
-    assert _rolled_back(workspace, "delay", versions[1]) is None
+    assert rolled_back_because(workspace.registry.history("delay"), versions[1]) is None
+    assert hold_until(workspace.registry.history("delay"), 7) is None
     workspace.registry.rollback("delay", actor="person", reason="misbehaves")
-    assert _rolled_back(workspace, "delay", versions[1]) == "misbehaves"
-    assert _rolled_back(workspace, "delay", versions[0]) is None
+    at = workspace.registry.history("delay")[-1].at
+    assert at is not None
+    assert hold_until(workspace.registry.history("delay"), 7) == at + timedelta(days=7)
+    assert rolled_back_because(workspace.registry.history("delay"), versions[1]) == "misbehaves"
+    assert rolled_back_because(workspace.registry.history("delay"), versions[0]) is None
     state = workspace.registry.alias("delay")
     assert state is not None
     workspace.registry.promote(
         "delay", versions[1], expected_seq=state.seq, actor="person", reason="again", evidence={}
     )
-    assert _rolled_back(workspace, "delay", versions[1]) is None
+    assert hold_until(workspace.registry.history("delay"), 7) is None
+    assert rolled_back_because(workspace.registry.history("delay"), versions[1]) is None
 
 
 def _registered(workspace: Workspace, folder: Path, text: str) -> str:

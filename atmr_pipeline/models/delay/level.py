@@ -5,9 +5,9 @@ a year of days before and two days since would not notice for weeks. What is kno
 on the residuals); by how much is estimated from the pickups since, and added to what the model says (a step
 intervention, Box and Tiao, 1975). Courses are still told apart by what a year of history taught.
 
-The estimate is shrunk towards no change (:data:`PRIOR_STD_MIN`), more so where it rests on few days. Where a model is
-judged on past days, each decision is given what could have been said then: nothing until the alarm, and afterwards the
-level that earlier pickups had shown.
+The estimate is shrunk towards the level before (:data:`PRIOR_STD_MIN`), more so where it rests on few days. Where a
+model is judged on past days, each decision is given what could have been said then: nothing until the alarm, and
+afterwards the level that earlier pickups had shown.
 """
 
 from collections.abc import Sequence
@@ -110,11 +110,14 @@ class Levels:
         return cls(tuple(LevelStep.from_dict(value) for value in values))
 
 
-def shrunk_level(residual_min: FloatArray, days: npt.NDArray[np.datetime64], std_min: float) -> float:
+def shrunk_level(
+    residual_min: FloatArray, days: npt.NDArray[np.datetime64], std_min: float, *, before_min: float = 0.0
+) -> float:
     """Posterior mean of a level, minutes, from residuals whose days share some luck.
 
     A day's mean has variance ``std^2 (share^2 + 1 / n)``; days are weighted by its inverse, and the prior is normal
-    around 0 with :data:`PRIOR_STD_MIN`. 0 without residuals.
+    around the level before with :data:`PRIOR_STD_MIN`: an alarm about nothing moves little. The level before without
+    residuals.
 
     Parameters
     ----------
@@ -124,13 +127,16 @@ def shrunk_level(residual_min: FloatArray, days: npt.NDArray[np.datetime64], std
         Service day of each.
     std_min : float
         Of a course's residual when nothing changes.
+    before_min : float
+        The level until then, minutes.
     """
     if len(residual_min) == 0 or not std_min > 0.0:
-        return 0.0
+        return before_min
     _, codes, sizes = np.unique(days, return_inverse=True, return_counts=True)
     means = np.bincount(codes, weights=residual_min) / sizes
     precision = 1.0 / (std_min**2 * (DAY_STD_SHARE**2 + 1.0 / sizes))
-    return float((precision * means).sum() / (precision.sum() + 1.0 / PRIOR_STD_MIN**2))
+    prior = 1.0 / PRIOR_STD_MIN**2
+    return float((prior * before_min + (precision * means).sum()) / (precision.sum() + prior))
 
 
 def estimated_levels(
@@ -145,11 +151,12 @@ def estimated_levels(
         return Levels()
     days = _days(service_days)
     inside = [change for change in in_order(changes) if days.min() < np.datetime64(change.since) <= days.max()]
-    steps = []
+    steps: list[LevelStep] = []
     for change, following in zip_longest(inside, inside[1:]):
         since = days >= np.datetime64(change.since)
         rows = since if following is None else since & (days < np.datetime64(following.since))
-        shift_min = round(shrunk_level(residual_min[rows], days[rows], std_min), DECIMALS)
+        before_min = steps[-1].shift_min if steps else 0.0
+        shift_min = round(shrunk_level(residual_min[rows], days[rows], std_min, before_min=before_min), DECIMALS)
         steps.append(LevelStep(change, shift_min, int(rows.sum()), len(np.unique(days[rows]))))
     return Levels(tuple(steps))
 
@@ -178,12 +185,17 @@ def level_as_known(
     level = np.zeros(len(decisions))
     known, history_days = _instants(history["known_at"]), _days(history["service_day"])
     at, days = _instants(decisions["decided_at"]), _days(decisions["service_day"])
-    for change in in_order(changes):
-        affected = days > np.datetime64(change.known_on)
-        since = history_days >= np.datetime64(change.since)
-        for instant in np.unique(at[affected]):
-            seen = since & (known < instant)
-            level[affected & (at == instant)] = shrunk_level(residual_min[seen], history_days[seen], std_min)
+    ordered = in_order(changes)
+    for instant in np.unique(at):
+        for day in np.unique(days[at == instant]):
+            told = [change for change in ordered if np.datetime64(change.known_on) < day]
+            before_min = 0.0
+            for change, following in zip_longest(told, told[1:]):
+                seen = (known < instant) & (history_days >= np.datetime64(change.since))
+                if following is not None:
+                    seen &= history_days < np.datetime64(following.since)
+                before_min = shrunk_level(residual_min[seen], history_days[seen], std_min, before_min=before_min)
+            level[(at == instant) & (days == day)] = before_min
     return level
 
 
