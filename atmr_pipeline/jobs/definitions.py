@@ -16,9 +16,7 @@ POLICY = dg.AssetSelection.groups("dispatch_policy") | dg.AssetSelection.assets(
 MONITORING = dg.AssetSelection.groups("monitoring")
 FEEDBACK = dg.AssetSelection.groups("feedback")
 
-SCORING = dg.AssetSelection.assets(
-    "delay_challenger", "delay_predictions", "driver_suggestions", "delay_risk_alerts", "dispatch_suggestions"
-)
+SCORING = dg.AssetSelection.assets("delay_challenger", "delay_predictions", "driver_suggestions", "delay_risk_alerts")
 """What a new delay champion says of the coming days: it must not wait for the next night to be heard."""
 
 weekly_full_training = dg.define_asset_job(
@@ -30,14 +28,14 @@ weekly_full_training = dg.define_asset_job(
 daily_retraining = dg.define_asset_job(
     "daily_retraining",
     selection=EXTRACTION | FEATURES | DELAY | SCORING,
-    description="Fresh data, features, delay model, gates, promotion, and the coming days scored and planned again. "
+    description="Fresh data, features, delay model, gates, promotion, and the coming days scored again. "
     "Unchanged data reuses the trained version.",
 )
 
 drift_retraining = dg.define_asset_job(
     "drift_retraining",
     selection=FEATURES | DELAY | SCORING,
-    description="Retrains the delay model because a drift or degradation event asked for it, and scores and plans the "
+    description="Retrains the delay model because a drift or degradation event asked for it, and scores the "
     "coming days again.",
 )
 
