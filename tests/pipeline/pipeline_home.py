@@ -102,7 +102,7 @@ class Home:
             cwd=self.root.parent,
             capture_output=True,
             text=True,
-            timeout=500,
+            timeout=900,
             check=False,
         )
         return Snapshot(done.returncode, done.stdout, done.stderr)

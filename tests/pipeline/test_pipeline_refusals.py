@@ -1,27 +1,15 @@
 """What a run refuses: sources that cannot be read, and data too few to learn from."""
 
-import json
 import re
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from pipeline_home import SMALL_DEMO, Home, Snapshot
+from pipeline_home import SMALL_DEMO, Home
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1800)
 
 REAL_SOURCE = {"ATMR_HASH_KEY": "a-secret-of-the-tests-only", "ATMR_HISTORY_START": "2026-09-01"}
-RETRAIN = """
-import dagster as dg, json
-from atmr_pipeline.jobs.runner import prepare_dagster_home, run_job
-from atmr_pipeline.settings import load_settings
-prepare_dagster_home(load_settings())
-with dg.DagsterInstance.get() as instance:
-    report = run_job("drift_retraining", instance)
-print(json.dumps({"succeeded": report.succeeded, "refused": report.refused_by, "failures": report.failures}))
-"""
 
 
 def _closed_port() -> int:
@@ -74,20 +62,3 @@ def test_too_few_rows_are_said_with_numbers_and_nothing_is_promoted(tmp_path: Pa
     assert "delay" not in done.champions
     assert not home.tables.has("delay_model")
     assert len(home.tables.read("bookings")) > 0
-
-
-@pytest.mark.slow
-def test_too_few_rows_leave_the_champion_where_it_is(home: Home, corrected: Snapshot) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", RETRAIN],
-        env={**home.environment, "ATMR_DELAY_MINIMUM_ROWS": "100000"},
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=True,
-    )
-    report = json.loads(done.stdout)
-    assert not report["succeeded"]
-    assert report["refused"].keys() == {"delay_training_set.delay_training_set_enough"}
-    assert re.search(r"needs 100,000 rows .* has \d+ and \d+", "".join(report["refused"].values()))
-    assert home.after(corrected).champions == corrected.champions

@@ -2,15 +2,28 @@
 
 import json
 import re
+import stat
+import subprocess
+import sys
 from collections import Counter
 
 import pandas as pd
 import pytest
 from pipeline_home import NEW_ROWS, Correction, Home, Killed, Snapshot
+from pipeline_searching import contents, searched_files, spellings
 
 from atmr_pipeline.definitions import defs
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+RETRAIN = """
+import dagster as dg, json
+from atmr_pipeline.jobs.runner import prepare_dagster_home, run_job
+from atmr_pipeline.settings import load_settings
+prepare_dagster_home(load_settings())
+with dg.DagsterInstance.get() as instance:
+    report = run_job("drift_retraining", instance)
+print(json.dumps({"succeeded": report.succeeded, "refused": report.refused_by, "failures": report.failures}))
+"""
 
 
 def test_a_killed_run_leaves_whole_files_only_and_the_next_one_completes(
@@ -247,3 +260,55 @@ def test_the_promoted_policy_plans_a_day_from_the_command_line(home: Home, first
     assert reply["model"]["source"] == "champion"
     assert len(reply["model"]["version"]) == 16
     assert set(reply["assignments"].values()) <= {"1", "2", None}
+
+
+def test_nothing_that_a_run_writes_names_a_patient_an_address_or_a_note(
+    home: Home, secrets: dict[str, set[str]], corrected: Snapshot
+) -> None:
+    needles = {needle: kind for kind, texts in secrets.items() for text in texts for needle in spellings(text)}
+    searched, found = 0, set()
+    for path in searched_files(home):
+        content = contents(path)
+        searched += 1
+        found |= {
+            (path.relative_to(home.root).as_posix(), kind) for needle, kind in needles.items() if needle in content
+        }
+    assert found == set()
+    assert searched > 100
+
+
+def test_the_search_would_find_them(home: Home, secrets: dict[str, set[str]], first: Snapshot) -> None:
+    content = contents(home.root / "demo" / "operations.db")
+    for kind, texts in secrets.items():
+        assert any(needle in content for text in texts for needle in spellings(text)), kind
+    addresses = contents(home.root / "private" / "workbook_addresses" / "table.parquet")
+    assert sum(text.encode() in addresses for text in secrets["address"]) > 10
+
+
+def test_nothing_that_a_run_prints_names_a_patient_an_address_or_a_note(
+    secrets: dict[str, set[str]], first: Snapshot, second: Snapshot, with_workbooks: Snapshot, corrected: Snapshot
+) -> None:
+    printed = "\n".join(shot.out + shot.err for shot in (first, second, with_workbooks, corrected))
+    assert {kind for kind, texts in secrets.items() if any(text in printed for text in texts)} == set()
+
+
+def test_the_private_tables_are_readable_by_their_owner_only(home: Home, first: Snapshot) -> None:
+    files = [path for path in (home.root / "private").rglob("*") if path.is_file()]
+    assert files
+    assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
+
+
+def test_too_few_rows_leave_the_champion_where_it_is(home: Home, corrected: Snapshot) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", RETRAIN],
+        env={**home.environment, "ATMR_DELAY_MINIMUM_ROWS": "100000"},
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=True,
+    )
+    report = json.loads(done.stdout)
+    assert not report["succeeded"]
+    assert report["refused"].keys() == {"delay_training_set.delay_training_set_enough"}
+    assert re.search(r"needs 100,000 rows .* has \d+ and \d+", "".join(report["refused"].values()))
+    assert home.after(corrected).champions == corrected.champions

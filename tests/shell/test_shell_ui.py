@@ -55,7 +55,7 @@ def test_the_ui_and_the_reports_come_and_go_together(tmp_path: Path) -> None:
             _wait("the UI", lambda: process.poll() is None and _answers(f"http://127.0.0.1:{ui}/server_info"))
             assert httpx.get(f"http://127.0.0.1:{reports}/").text == "<h1>reports</h1>"
             process.send_signal(signal.SIGTERM)
-            assert process.wait(timeout=90) == 0
+            assert process.wait(timeout=240) == 0
         finally:
             if process.poll() is None:
                 process.kill()

@@ -11,7 +11,9 @@ WITH ended AS (
         END AS known_utc
     FROM assignments AS a
     JOIN leg AS l USING (booking_id)
-    WHERE a.driver_id IS NOT NULL AND a.status <> 'REASSIGNED'
+    WHERE a.driver_id IS NOT NULL
+        -- Taken off after the booking was called off: the driver had it when it ended.
+        AND (a.status <> 'REASSIGNED' OR l.cancelled_utc <= a.updated_at AT TIME ZONE 'UTC')
 )
 SELECT
     driver_id,
