@@ -42,7 +42,7 @@ from atmr_pipeline.monitoring.drift import feature_kinds
 from atmr_pipeline.monitoring.residuals import residual_stream
 from atmr_pipeline.monitoring.thresholds import DriftSettings
 from atmr_pipeline.promotion.decide import decide
-from atmr_pipeline.promotion.gates import delay_gates
+from atmr_pipeline.promotion.gates import delay_gates, holdout_errors
 from atmr_pipeline.promotion.registry import ModelRegistry
 from atmr_pipeline.promotion.slices import slice_labels
 from atmr_pipeline.resources.drift_answers import level_changes
@@ -223,19 +223,7 @@ def judge(year: Year, training: DelayTraining, known: pd.DataFrame) -> list[Any]
     """The gates that depend on predictions; latency and the leak audit have benchmarks and tests of their own."""
     rows, actual = training.holdout, training.holdout["delay_min"]
     late = rows["is_late"].astype(float)
-    frame = pd.DataFrame(
-        {
-            "service_day": rows["service_day"],
-            "error_challenger_min": rows["expected_delay_min"] - actual,
-            "covered_challenger": (actual >= rows["low_min"]) & (actual <= rows["high_min"]),
-            "brier_challenger": (rows["p_late"] - late) ** 2,
-            "brier_constant": (rows["constant_p_late"] - late) ** 2,
-            **{
-                f"abs_error_{name}_min": (rows[f"{name}_min"] - actual).abs()
-                for name in ("constant_mean", "constant_median", "spline_ridge")
-            },
-        }
-    )
+    frame = holdout_errors(rows)
     for alias in ("champion", "anchor"):
         state = year.registry.alias("delay", alias)
         if state is not None:

@@ -15,13 +15,19 @@ SOURCES = ("bookings", "assignments", "drivers", "dispatch_runs", "weather_forec
 
 def judge_delay(workspace: Workspace) -> list[Any]:
     """Every gate's verdict on the delay challenger."""
-    from atmr_pipeline.promotion.gates import delay_gates, latency_verdict, measure_latency, slice_labels
+    from atmr_pipeline.promotion.gates import (
+        delay_gates,
+        holdout_errors,
+        latency_verdict,
+        measure_latency,
+        slice_labels,
+    )
 
     holdout = workspace.tables.read("delay_evaluation")
     history = workspace.tables.read("delay_training_set")
     version = workspace.tables.read_value("delay_model")["version_id"]
     challenger = load_version(workspace, "delay", version)
-    frame = _own_errors(holdout)
+    frame = holdout_errors(holdout)
     others, missing, last_days = _others(workspace, version)
     for name, model in others.items():
         try:
@@ -48,22 +54,6 @@ def judge_delay(workspace: Workspace) -> list[Any]:
         latency_verdict(latency),
         *_company_gates(workspace, holdout),
     ]
-
-
-def _own_errors(holdout: pd.DataFrame) -> pd.DataFrame:
-    actual, late = holdout["delay_min"], holdout["is_late"].astype(float)
-    return pd.DataFrame(
-        {
-            "service_day": holdout["service_day"],
-            "error_challenger_min": holdout["expected_delay_min"] - actual,
-            "abs_error_constant_mean_min": (holdout["constant_mean_min"] - actual).abs(),
-            "abs_error_constant_median_min": (holdout["constant_median_min"] - actual).abs(),
-            "abs_error_spline_ridge_min": (holdout["spline_ridge_min"] - actual).abs(),
-            "covered_challenger": (actual >= holdout["low_min"]) & (actual <= holdout["high_min"]),
-            "brier_challenger": (holdout["p_late"] - late) ** 2,
-            "brier_constant": (holdout["constant_p_late"] - late) ** 2,
-        }
-    )
 
 
 def _others(workspace: Workspace, version: str) -> tuple[dict[str, Any], dict[str, str], dict[str, str]]:

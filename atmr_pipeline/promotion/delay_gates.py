@@ -119,9 +119,8 @@ def delay_gates(
     """
     limits = limits or DelayGateLimits()
     frame = checked_frame(holdout, REQUIRED, (), "delay holdout").copy()
-    frame[[name for name in OPTIONAL if name in holdout.columns]] = holdout[
-        [name for name in OPTIONAL if name in holdout.columns]
-    ]
+    compared = [name for name in OPTIONAL if name in holdout.columns]
+    frame[compared] = holdout[compared]
     days, error = frame["service_day"], frame["error_challenger_min"].astype("float64")
     return [
         minimum("enough_rows", "held-out rows", limits.min_rows, len(frame)),
@@ -141,6 +140,29 @@ def delay_gates(
             "saved files give the same predictions" if reload_identical else "saved files give other predictions",
         ),
     ]
+
+
+def holdout_errors(holdout: pd.DataFrame) -> pd.DataFrame:
+    """What :func:`delay_gates` is given of a challenger and its baselines, from an evaluation's held-out rows.
+
+    Parameters
+    ----------
+    holdout : DataFrame
+        As :class:`~atmr_pipeline.models.delay.training.DelayTraining` describes it.
+    """
+    actual, late = holdout["delay_min"], holdout["is_late"].astype(float)
+    return pd.DataFrame(
+        {
+            "service_day": holdout["service_day"],
+            "error_challenger_min": holdout["expected_delay_min"] - actual,
+            "abs_error_constant_mean_min": (holdout["constant_mean_min"] - actual).abs(),
+            "abs_error_constant_median_min": (holdout["constant_median_min"] - actual).abs(),
+            "abs_error_spline_ridge_min": (holdout["spline_ridge_min"] - actual).abs(),
+            "covered_challenger": (actual >= holdout["low_min"]) & (actual <= holdout["high_min"]),
+            "brier_challenger": (holdout["p_late"] - late) ** 2,
+            "brier_constant": (holdout["constant_p_late"] - late) ** 2,
+        }
+    )
 
 
 def _compared(frame: pd.DataFrame, column: str, limits: DelayGateLimits) -> PairedComparison | None:

@@ -9,7 +9,7 @@ from atmr_pipeline.promotion.company_profile import (
     company_profile_gates,
     company_profile_off,
 )
-from atmr_pipeline.promotion.delay_gates import DelayGateLimits, delay_gates
+from atmr_pipeline.promotion.delay_gates import DelayGateLimits, delay_gates, holdout_errors
 from atmr_pipeline.promotion.judgement import Judgement
 from atmr_pipeline.promotion.latency import latency_verdict, measure_latency
 from atmr_pipeline.promotion.policy_gates import PolicyGateLimits, policy_gates
@@ -26,6 +26,7 @@ __all__ = [
     "company_profile_gates",
     "company_profile_off",
     "delay_gates",
+    "holdout_errors",
     "latency_verdict",
     "measure_latency",
     "policy_gates",

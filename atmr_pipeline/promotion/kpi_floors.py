@@ -49,7 +49,7 @@ class FloorLimits:
     completion_goal, on_time_goal, rate_allowance : float
         Shares of bookings.
     max_decision_ms : float
-        p99 over days of a plan's time by booking.
+        Median over days of a plan's time by booking.
     """
 
     min_completion: float = 0.85
